@@ -1,0 +1,149 @@
+"""Crops and resizing with PIL's antialiased filters, for single images and batches."""
+
+import tensorflow as tf
+
+from ssl_tf.ops import draws
+
+SUPPORT = {"bilinear": 1.0, "bicubic": 2.0, "lanczos": 3.0}
+ATTEMPTS = 10
+
+
+def random_boxes(seeds, height, width, scale, ratio=(3 / 4, 4 / 3)):
+    """Boxes of random area and aspect ratio, as torchvision's RandomResizedCrop.
+
+    Ten draws an image; the first that fits is taken. Where none fits (areas above 1
+    never do), the largest central box whose ratio is allowed.
+
+    Args:
+        seeds: `[B]` uint64.
+        height: `[B]` int32, pixels.
+        width: `[B]` int32, pixels.
+        scale: (low, high) share of the image's area.
+        ratio: (low, high) width over height, drawn uniformly in the logarithm.
+
+    Returns:
+        `[B, 4]` int32: top, left, height, width.
+
+    Source:
+        Szegedy et al., arXiv:1409.4842; torchvision's documented behaviour.
+    """
+    a, b, c, d = draws.split(seeds, 4)
+    low, high = (tf.math.log(tf.cast(r, tf.float32)) for r in ratio)
+    h, w = tf.cast(height[:, None], tf.float32), tf.cast(width[:, None], tf.float32)
+    area = h * w * draws.uniform(a, ATTEMPTS, *scale)
+    aspect = tf.exp(draws.uniform(b, ATTEMPTS, low, high))
+    across = tf.cast(tf.round(tf.sqrt(area * aspect)), tf.int32)
+    down = tf.cast(tf.round(tf.sqrt(area / aspect)), tf.int32)
+    fits = (across <= width[:, None]) & (down <= height[:, None])
+    fits &= (across > 0) & (down > 0)
+    first = tf.argmax(tf.cast(fits, tf.int32), axis=1, output_type=tf.int32)
+    pick = lambda x: tf.gather(x, first, axis=1, batch_dims=1)
+    central_down, central_across = central(height, width, ratio)
+    found = tf.reduce_any(fits, axis=1)
+    down = tf.where(found, pick(down), central_down)
+    across = tf.where(found, pick(across), central_across)
+    place = lambda seed, room: tf.cast(
+        draws.uniform(seed)[:, 0] * tf.cast(room + 1, tf.float32), tf.int32
+    )
+    top, left = place(c, height - down), place(d, width - across)
+    top = tf.where(found, top, (height - down) // 2)
+    left = tf.where(found, left, (width - across) // 2)
+    return tf.stack([top, left, down, across], axis=1)
+
+
+def central(height, width, ratio):
+    """Height and width of the largest box within the allowed aspect ratios."""
+    h, w = tf.cast(height, tf.float32), tf.cast(width, tf.float32)
+    down = tf.where(w / h < ratio[0], tf.round(w / ratio[0]), h)
+    across = tf.where(w / h > ratio[1], tf.round(h * ratio[1]), w)
+    return tf.cast(down, tf.int32), tf.cast(across, tf.int32)
+
+
+def resize_boxes(images, boxes, size, method="bilinear"):
+    """Cuts one box out of each image and resizes it: two batched matrix products.
+
+    Args:
+        images: `[B, H, W, C]` float32.
+        boxes: `[B, 4]` int32, top, left, height, width; or float32.
+        size: int, side of the result in pixels.
+        method: "bilinear", "bicubic" or "lanczos"; antialiased when shrinking.
+
+    Returns:
+        `[B, size, size, C]` float32, in the range of `images` but for the overshoot
+        of bicubic and Lanczos.
+    """
+    boxes = tf.cast(boxes, tf.float32)
+    channels = images.shape[-1]
+    down = weights(boxes[:, 0], boxes[:, 2], images.shape[1], size, method)
+    across = weights(boxes[:, 1], boxes[:, 3], images.shape[2], size, method)
+    rows = tf.reshape(images, [-1, images.shape[1], images.shape[2] * channels])
+    rows = tf.matmul(down, rows)  # [B, size, W * C]
+    rows = tf.reshape(rows, [-1, size, images.shape[2], channels])
+    return tf.einsum("bsw,bhwc->bhsc", across, rows)
+
+
+def weights(start, length, pixels, size, method):
+    """`[B, size, pixels]`: how much of each source pixel goes into each new one."""
+    scale = (length / size)[:, None, None]
+    stretch = tf.maximum(scale, 1.0)
+    place = tf.range(size, dtype=tf.float32)[None, :, None] + 0.5
+    centre = start[:, None, None] + place * scale
+    source = tf.range(pixels, dtype=tf.float32)[None, None, :]
+    inside = (source >= tf.round(start)[:, None, None]) & (
+        source < tf.round(start + length)[:, None, None]
+    )
+    row = kernel((source + 0.5 - centre) / stretch, method) * tf.cast(
+        inside, tf.float32
+    )
+    return row / tf.reduce_sum(row, axis=2, keepdims=True)
+
+
+def kernel(x, method):
+    """PIL's resampling kernels: triangle, cubic with a = -1/2, Lanczos with 3 lobes."""
+    x = tf.abs(x)
+    if method == "bilinear":
+        return tf.maximum(1 - x, 0.0)
+    if method == "bicubic":
+        near = (1.5 * x - 2.5) * x * x + 1
+        far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+        return tf.where(x < 1, near, tf.where(x < 2, far, 0.0))
+    sinc = lambda t: tf.math.divide_no_nan(tf.sin(t), t) + tf.cast(t == 0, tf.float32)
+    pi = 3.141592653589793
+    return tf.where(x < 3, sinc(pi * x) * sinc(pi * x / 3), 0.0)
+
+
+def resize_one(image, size):
+    """Resizes one image `[h, w, 3]` uint8 to a square, bilinear with antialiasing.
+
+    Rounded to whole grey levels, as PIL does.
+    """
+    resized = tf.image.resize(image, [size, size], antialias=True)
+    return tf.cast(tf.round(resized), tf.uint8)
+
+
+def centre_one(image, resize, size):
+    """Shorter side to `resize` pixels, then the central `size` x `size`.
+
+    Args:
+        image: `[h, w, 3]` uint8.
+        resize: int, pixels.
+        size: int, pixels, at most `resize`.
+
+    Returns:
+        `[size, size, 3]` uint8.
+    """
+    shape = tf.shape(image)[:2]
+    short = tf.reduce_min(shape)
+    new = tf.maximum(shape * resize // short, resize)
+    offset = (new - size + 1) // 2
+    scale = tf.cast(new, tf.float32) / tf.cast(shape, tf.float32)
+    cut = tf.raw_ops.ScaleAndTranslate(
+        images=image[None],
+        size=[size, size],
+        scale=scale,
+        translation=-tf.cast(offset, tf.float32),
+        kernel_type="triangle",
+        antialias=True,
+    )[0]
+    cut = tf.cast(tf.round(tf.clip_by_value(cut, 0, 255)), tf.uint8)
+    return tf.ensure_shape(cut, [size, size, 3])

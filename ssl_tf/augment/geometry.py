@@ -1,0 +1,68 @@
+"""Shifts and flips."""
+
+import tensorflow as tf
+
+from ssl_tf.ops import draws
+
+
+def shift(images, rows, columns, flip):
+    """Moves each image by whole pixels, mirrored at its edges, then flips it.
+
+        out[r, c] = in[r + rows, c + columns]
+
+    Places outside are filled by mirroring *including* the edge pixel.
+
+    Args:
+        images: `[B, H, W, C]`, any type.
+        rows: `[B]` int32, |rows| <= H.
+        columns: `[B]` int32, |columns| <= W.
+        flip: `[B]` bool, left and right exchanged after the shift.
+
+    Returns:
+        As `images`.
+
+    Source:
+        SSAL, Keras code (SciPy's "reflect" is NumPy's "symmetric").
+    """
+    height, width = images.shape[1:3]
+    down = mirror(tf.range(height)[None] + rows[:, None], height)
+    across = tf.range(width)[None]
+    across = tf.where(flip[:, None], width - 1 - across, across)
+    across = mirror(across + columns[:, None], width)
+    moved = tf.gather(images, down, axis=1, batch_dims=1)
+    return tf.gather(moved, across, axis=2, batch_dims=1)
+
+
+def mirror(places, length):
+    """Places in [-length, 2 length) folded back into [0, length), edges doubled."""
+    places = tf.where(places < 0, -1 - places, places)
+    return tf.where(places >= length, 2 * length - 1 - places, places)
+
+
+def random_shift(seeds, pixels):
+    """`[B]` int32: magnitude uniform in 0 ... pixels times a random sign.
+
+    So 0 is twice as likely as any other value, as in SSAL's Keras code, whose setting
+    "5" means at most 4.
+    """
+    size, sign = draws.split(seeds, 2)
+    size = draws.integers(size, 1, pixels + 1)[:, 0]
+    return size * (2 * draws.integers(sign, 1, 2)[:, 0] - 1)
+
+
+def shift_flip(images, seeds, pixels):
+    """Random shift by up to `pixels` on each axis; half of the images flipped."""
+    a, b, c = draws.split(seeds, 3)
+    rows, columns = random_shift(a, pixels), random_shift(b, pixels)
+    return shift(images, rows, columns, random_flip(c))
+
+
+def random_flip(seeds):
+    """`[B]` bool, true for one half."""
+    return draws.uniform(seeds)[:, 0] < 0.5
+
+
+def flip(images, seeds):
+    """Left and right exchanged in half of the images."""
+    chosen = random_flip(seeds)
+    return tf.where(chosen[:, None, None, None], images[:, :, ::-1], images)

@@ -1,0 +1,94 @@
+"""What happens to an image on its way into training: one recipe per paper."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+import tensorflow as tf
+
+from ssl_tf.augment import color, crop, geometry
+from ssl_tf.ops import draws
+from ssl_tf.schema import Count, Range, Share, Whole
+
+
+class Recipe(NamedTuple):
+    """One view.
+
+    Attributes:
+        change: `(images [B, h, w, 3] float32 in [0, 1], seeds [B]) -> same`.
+        size: side of the view in pixels; `None`: as the images are.
+        boxes: `(seeds [B], height [B], width [B]) -> [B, 4]`, what is cut out before
+            resizing to `size`; `None`: the whole image.
+        exact: whether `change` works on uint8 as well, without loss (moves only).
+    """
+
+    change: Callable
+    size: int | None = None
+    boxes: Any = None
+    exact: bool = False
+
+
+Area = Annotated[float, Range(above=0)]
+
+
+def plain():
+    """The image as it is."""
+    return Recipe(lambda images, seeds: images, exact=True)
+
+
+def shift_flip(pixels: Whole = 4):
+    """Shift by up to `pixels` on each axis with mirrored edges, flip one half.
+
+    Source:
+        SSAL, Keras code, which calls the 4 pixels "5".
+    """
+    change = lambda images, seeds: geometry.shift_flip(images, seeds, pixels)
+    return Recipe(change, exact=True)
+
+
+def crop_flip(size: Count | None = None, scale: tuple[Area, Area] = (0.5, 1.0)):
+    """Random resized crop, flip.
+
+    Args:
+        size: side of the view in pixels; `None` takes the data's.
+        scale: share of the area.
+    """
+    boxes = lambda seeds, h, w: crop.random_boxes(seeds, h, w, scale)
+    return Recipe(geometry.flip, size, boxes, exact=True)
+
+
+def crop_jitter_flip(
+    size: Count | None = None,
+    scale: tuple[Area, Area] = (0.3, 4 / 3),
+    strength: Share = 0.4,
+):
+    """Random resized crop, colour changes, flip.
+
+    Args:
+        size: side of the view in pixels; `None` takes the data's.
+        scale: share of the area; SSAL's code reaches to 4/3, whose draws never fit and
+            are repeated, so the central crop is rarer than it looks.
+        strength: of brightness, contrast and saturation.
+
+    Source:
+        SSAL, PyTorch code, ImageNet.
+    """
+
+    def change(images, seeds):
+        a, b = draws.split(seeds, 2)
+        return geometry.flip(color.jitter(images, a, strength), b)
+
+    boxes = lambda seeds, h, w: crop.random_boxes(seeds, h, w, scale)
+    return Recipe(change, size, boxes)
+
+
+RECIPES = {
+    "crop_flip": crop_flip,
+    "crop_jitter_flip": crop_jitter_flip,
+    "plain": plain,
+    "shift_flip": shift_flip,
+}
+
+
+def unit(images):
+    """uint8 to float32 in [0, 1]."""
+    return tf.cast(images, tf.float32) * (1 / 255)

@@ -1,0 +1,123 @@
+"""What all commands share: exit codes, and arguments that several of them take."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from ssl_tf.errors import BadInput
+
+INTERRUPTED = {"SIGINT": 130, "SIGTERM": 143}
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports a wrong flag in one line and exits with code 2."""
+
+    def error(self, message):
+        print(f"{self.prog}: {message} (--help lists what there is)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def parser(module, doc):
+    """A parser whose help is the module's docstring."""
+    return Parser(
+        prog=f"python -m ssl_tf.{module}",
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_choice(parser):
+    """The arguments that name a config."""
+    parser.add_argument("--method", metavar="M", help="what is trained; see --list")
+    parser.add_argument("--arch", metavar="A", help="backbone; see --list")
+    parser.add_argument("--dataset", metavar="D", help="data set; see --list")
+    parser.add_argument(
+        "--config", metavar="FILE", help="a config instead of the above"
+    )
+    parser.add_argument("--variant", metavar="V", help="a variant of the config")
+    parser.add_argument(
+        "--set",
+        metavar="A.B=C",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="values that differ from the config's, e.g. train.epochs=2",
+    )
+    parser.add_argument("--datadir", metavar="DIR", help="where the images are")
+    parser.add_argument(
+        "--classes-file", metavar="FILE", help="imagenet: wnids to use, one a line"
+    )
+    parser.add_argument("--runs", metavar="DIR", default="runs", help="default: runs")
+    parser.add_argument(
+        "--name", metavar="N", help="run folder instead of <arch>_<data>"
+    )
+    parser.add_argument("--seed", type=int, metavar="S", help="same as train.seed")
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+        help="same as train.precision",
+    )
+    parser.add_argument("--list", action="store_true", help="what can be trained")
+
+
+def show_list():
+    """Prints every method, architecture, data set and variant; returns 0."""
+    from ssl_tf import config
+
+    for method in config.methods():
+        for _, arch, dataset, path in config.settings(method):
+            variants = config.read_yaml(path).get("variants") or {}
+            more = f"  --variant {'|'.join(variants)}" if variants else ""
+            print(f"--method {method} --arch {arch} --dataset {dataset}{more}")
+    return 0
+
+
+def chosen(options):
+    """`(config, run folder)` that the arguments of `add_choice` name."""
+    from ssl_tf import config, runs
+
+    overrides = list(options.set)
+    if options.seed is not None:
+        overrides.append(f"train.seed={options.seed}")
+    if options.precision is not None:
+        overrides.append(f"train.precision={options.precision}")
+    if options.classes_file is not None:
+        overrides.append(f"data.classes_file={options.classes_file}")
+    if options.config is not None:
+        path = Path(options.config)
+    elif options.method is None:
+        raise BadInput("give --method or --config; --list shows what there is.")
+    else:
+        path = config.find(options.method, options.arch, options.dataset)
+    spec = config.load(path, options.variant, overrides)
+    method, seed = spec["method"], spec["train"]
+    if not isinstance(method, dict) or not isinstance(seed, dict):
+        raise BadInput(f"{path}: method and train must be sections.")
+    folder = runs.folder(
+        options.runs,
+        str(method.get("name")).rpartition(".")[2].lower(),
+        path.stem,
+        options.variant,
+        seed.get("seed", 0),
+        options.name,
+    )
+    return spec, folder
+
+
+def run(main):
+    """Runs a command's `main` and exits: 0, 2 for bad input, 130 or 143 if stopped."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BadInput as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = INTERRUPTED["SIGINT"]
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)

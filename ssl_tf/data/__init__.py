@@ -1,0 +1,42 @@
+"""Files to sources to batches."""
+
+from typing import NamedTuple
+
+from ssl_tf.data.cifar import cifar10, cifar100
+from ssl_tf.data.folder import folder
+from ssl_tf.data.imagenet import imagenet
+from ssl_tf.data.noise import digits, noise
+from ssl_tf.data.tiny_imagenet import tiny_imagenet
+
+DATASETS = {
+    "cifar10": cifar10,
+    "cifar100": cifar100,
+    "digits": digits,
+    "folder": folder,
+    "imagenet": imagenet,
+    "noise": noise,
+    "tiny_imagenet": tiny_imagenet,
+}
+
+
+class Facts(NamedTuple):
+    """What is known of a data set before it is opened.
+
+    Attributes:
+        classes: int.
+        size: side of its images in pixels; `None` where they differ.
+        train: int, training images.
+    """
+
+    classes: int
+    size: int | None
+    train: int
+
+
+FACTS = {
+    "cifar10": Facts(10, 32, 50_000),
+    "cifar100": Facts(100, 32, 50_000),
+    "digits": Facts(10, 32, 1_297),
+    "imagenet": Facts(1_000, None, 1_281_167),
+    "tiny_imagenet": Facts(200, 64, 100_000),
+}

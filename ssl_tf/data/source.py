@@ -1,0 +1,137 @@
+"""Source: the images of one split, their labels and what the classes are called."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ssl_tf.errors import BadInput
+
+
+class Source(NamedTuple):
+    """Random access to one split.
+
+    Attributes:
+        name: str, the data set.
+        split: "train", "test" or "validation".
+        images: uint8 `[N, H, W, 3]`, or `[N]` paths of files.
+        label: int32 `[N]`; -1 where there is none.
+        classes: names, position = label.
+    """
+
+    name: str
+    split: str
+    images: np.ndarray
+    label: np.ndarray
+    classes: tuple
+
+    @property
+    def size(self):
+        return len(self.label)
+
+    @property
+    def files(self):
+        """Whether `images` are paths."""
+        return self.images.ndim == 1
+
+
+def subset(source, places, split=None):
+    """The images at `places`, in that order; their index is the new position."""
+    return source._replace(
+        images=source.images[places],
+        label=source.label[places],
+        split=split or source.split,
+    )
+
+
+def balanced(source, per_class, seed=0):
+    """The same number of images from each class, by a seeded draw, in split order.
+
+    Raises:
+        BadInput: a class has fewer images.
+    """
+    draw = np.random.Generator(np.random.Philox(seed))
+    chosen = []
+    for label, name in enumerate(source.classes):
+        places = np.flatnonzero(source.label == label)
+        if len(places) < per_class:
+            raise BadInput(
+                f"data.per_class: is {per_class}; class {name!r} of {source.name} has "
+                f"{len(places)} {source.split} images."
+            )
+        chosen.append(draw.choice(places, per_class, replace=False))
+    return subset(source, np.sort(np.concatenate(chosen)))
+
+
+def hold_out(source, share, seed=0):
+    """Splits a source class by class.
+
+    Args:
+        source: `Source`.
+        share: float in (0, 1), of each class, at least one image of it.
+        seed: int.
+
+    Returns:
+        `(rest, held out)`; the latter's split is "validation".
+    """
+    draw = np.random.Generator(np.random.Philox(seed))
+    held = np.zeros(source.size, bool)
+    for label in np.unique(source.label):
+        places = np.flatnonzero(source.label == label)
+        count = max(1, round(share * len(places)))
+        held[draw.choice(places, count, replace=False)] = True
+    rest, out = np.flatnonzero(~held), np.flatnonzero(held)
+    if not len(rest):
+        raise BadInput(f"data.validation: {share} leaves no training image.")
+    return subset(source, rest), subset(source, out, "validation")
+
+
+def first_classes(source, names):
+    """Only the images of the named classes, labels renumbered in the order of `names`.
+
+    Raises:
+        BadInput: a name that is not a class, or twice.
+    """
+    names = tuple(names)
+    unknown = [name for name in names if name not in source.classes]
+    if unknown:
+        raise BadInput(f"data.classes: {source.name} has no class {unknown[0]!r}.")
+    if len(set(names)) < len(names):
+        raise BadInput("data.classes: a name stands twice.")
+    new = np.full(len(source.classes), -1, np.int32)
+    for place, name in enumerate(names):
+        new[source.classes.index(name)] = place
+    kept = np.flatnonzero(new[source.label] >= 0)
+    chosen = subset(source, kept)
+    return chosen._replace(label=new[chosen.label], classes=names)
+
+
+def moments(images):
+    """Per-channel mean and standard deviation of uint8 images, exact, in [0, 1].
+
+    Returns:
+        `(mean [3], deviation [3])` float64.
+    """
+    values = np.arange(256)
+    mean, deviation = [], []
+    for channel in range(3):
+        counts = np.bincount(images[..., channel].ravel(), minlength=256)
+        first = (counts * values).sum() / counts.sum()
+        mean.append(first / 255)
+        spread = (counts * (values - first) ** 2).sum() / counts.sum()
+        deviation.append(np.sqrt(spread) / 255)
+    return np.array(mean), np.array(deviation)
+
+
+def saturated_moments(images):
+    """The same as float32 sums that stop growing give them, in [0, 1].
+
+    NumPy adds the rows of (50000, 32, 32, 3) one after the other in float32; a sum
+    stops at 2^32. For CIFAR-100 the "mean" becomes 2^32 / 51,200,000 = 83.88608 in
+    every channel, and the deviation is taken around it.
+
+    Source:
+        SSAL, Keras code, mean-std normalisation; its checkpoints need these numbers.
+    """
+    x = images.astype(np.float32)
+    axes = (0, 1, 2)
+    return np.average(x, axes) / 255, np.std(x, axes) / 255

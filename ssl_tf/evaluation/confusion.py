@@ -1,0 +1,59 @@
+"""The confusion matrix of a classifier, and the groupings SSAL derives from it."""
+
+import numpy as np
+
+from ssl_tf.data.groupings import generate
+from ssl_tf.evaluation.features import extract
+from ssl_tf.schema import Annotated, Count, Range
+
+
+def confusion(
+    method,
+    train,
+    test,
+    groups: list[Count] | None = None,
+    similar: bool = True,
+    margin: Annotated[float, Range(low=1)] = 1.1,
+    soft: bool = False,
+):
+    """Counts of (true class, predicted class), and groupings made from them.
+
+    Args:
+        method: `Method` whose `call` gives class logits.
+        train: not used.
+        test: `pipeline.Images` with labels.
+        groups: numbers of groups to make.
+        similar: see `generate`.
+        margin: see `generate`.
+        soft: add up probabilities instead of arg max counts; for small or easy data,
+            where many counts are 0.
+
+    Returns:
+        `{"accuracy": share, "matrix": [C, C], "groups_<k>": [C], ...}`.
+    """
+    logits = extract(lambda x: method(x, training=False), test)
+    table = matrix(logits, test.source.label, soft)
+    hits = logits.argmax(axis=1) == test.source.label
+    made = {
+        f"groups_{k}": generate(table, k, similar, margin) for k in sorted(groups or [])
+    }
+    return {"accuracy": float(hits.mean()), "matrix": table} | made
+
+
+def matrix(logits, label, soft=False):
+    """`[C, C]` float64: row = true class, column = predicted one.
+
+    Args:
+        logits: `[N, C]`.
+        label: `[N]` ints.
+        soft: add probabilities, not ones.
+    """
+    classes = logits.shape[1]
+    if soft:
+        votes = np.exp(logits - logits.max(axis=1, keepdims=True))
+        votes = votes / votes.sum(axis=1, keepdims=True)
+    else:
+        votes = np.eye(classes)[logits.argmax(axis=1)]
+    table = np.zeros((classes, classes))
+    np.add.at(table, label, votes)
+    return table

@@ -1,0 +1,60 @@
+"""The method's own terms on a split."""
+
+import numpy as np
+import tensorflow as tf
+
+from ssl_tf.ops import distribute
+from ssl_tf.schema import Count
+
+
+def terms(method, train, test, batch_size: Count = 256):
+    """Means of what `method.objective` returns, over every test image.
+
+    Args:
+        method: `Method`.
+        train: not used.
+        test: `pipeline.Images`.
+        batch_size: int.
+
+    Returns:
+        `{term: float}`; accuracies are shares in [0, 1].
+    """
+    evaluate = Evaluator(method, tf.distribute.get_strategy(), batch_size)
+    return evaluate(test)
+
+
+class Evaluator:
+    """Means of a method's terms over whole splits, compiled once.
+
+    Args:
+        method: `Method`.
+        strategy: the one it was built under.
+        batch_size: int, images over all replicas.
+    """
+
+    def __init__(self, method, strategy, batch_size):
+        self.method = method
+        self.batch_size = batch_size
+        self.strategy = strategy
+        self.step = tf.function(
+            lambda iterator: strategy.run(self.replica_step, (next(iterator),)),
+            reduce_retracing=True,
+        )
+
+    def replica_step(self, batch):
+        terms = self.method.objective(batch, training=False)
+        rows = [batch["weight"], *(terms[name] for name in self.method.terms)]
+        rows = tf.stack([tf.cast(row, tf.float32) for row in rows], axis=1)
+        return distribute.gather(rows)  # [G, 1 + T]
+
+    def __call__(self, images):
+        """`{term: float}` of `pipeline.Images`; the same on any number of replicas."""
+        batches = lambda part: images.batches(self.batch_size, part)
+        iterator = iter(distribute.deal(self.strategy, batches))
+        sums, count = 0.0, 0.0
+        for _ in range(images.steps(self.batch_size)):
+            rows = self.strategy.experimental_local_results(self.step(iterator))[0]
+            rows = rows.numpy().astype(np.float64)
+            sums = sums + (rows[:, 1:] * rows[:, :1]).sum(axis=0)
+            count += rows[:, 0].sum()
+        return {n: float(v) for n, v in zip(self.method.terms, sums / count)}

@@ -1,0 +1,1 @@
+"""Parts with weights or state."""

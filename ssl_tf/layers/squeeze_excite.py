@@ -1,0 +1,34 @@
+"""Squeeze-and-excitation: channels weighted by a look at the whole map."""
+
+from keras import layers
+
+
+def squeeze_excite(x, prefix, ratio=16):
+    """Scales each channel by a gate in (0, 1) computed from the pooled map.
+
+    Args:
+        x: `[B, H, W, C]`.
+        prefix: str, before the names of its layers.
+        ratio: int, C over the hidden width.
+
+    Returns:
+        `[B, H, W, C]`.
+
+    Source:
+        Hu et al., arXiv:1709.01507, fig. 3; orthogonal kernels as in SSAL's code.
+    """
+    width = x.shape[-1]
+    gate = layers.GlobalAveragePooling2D(keepdims=True, name=f"{prefix}_pool")(x)
+    gate = layers.Dense(
+        max(width // ratio, 1),
+        activation="relu",
+        kernel_initializer="orthogonal",
+        name=f"{prefix}_se1",
+    )(gate)
+    gate = layers.Dense(
+        width,
+        activation="sigmoid",
+        kernel_initializer="orthogonal",
+        name=f"{prefix}_se2",
+    )(gate)
+    return layers.Multiply(name=f"{prefix}_scale")([x, gate])

@@ -1,0 +1,117 @@
+"""The one training step of the house. Every method is a `Method`."""
+
+import keras
+import tensorflow as tf
+
+from ssl_tf.ops import chance, distribute, recompute
+
+
+class Method(keras.Model):
+    """A backbone, and an objective over one batch.
+
+    A subclass says *what* is minimised, in `objective`. *How* it is minimised
+    (tape, loss scaling, replicas, logs) is written here, once. `compile` and `fit`
+    work as for any Keras model on one device; the commands train with
+    `ssl_tf.loop`, which also resumes, accumulates and runs on many.
+
+    Args:
+        backbone: `keras.Model`, images `[B, H, W, C]` -> features `[B, F]`.
+            The only part that evaluation, fine-tuning and weight import touch.
+        taps: names of backbone layers whose outputs `features` returns, too.
+
+    Attributes:
+        terms: the names `objective` returns, in log order; "loss" is minimised.
+        seed: int, of the masks drawn inside the network.
+        couples: whether an image's loss depends on the others of its batch.
+    """
+
+    terms = ("loss",)
+    couples = False
+
+    def __init__(self, backbone, name=None, taps=()):
+        super().__init__(name=name)
+        self.backbone = backbone
+        self.taps = tuple(taps)
+        self.seed = 0
+        tapped = [backbone.get_layer(tap).output for tap in self.taps]
+        model = keras.Model(backbone.input, [backbone.output, *tapped])
+        # Functions, not models: as attributes those would be saved as weights.
+        self.forward = lambda images, training: keras.tree.flatten(
+            model(images, training=training)
+        )
+        self.recomputed = None
+
+    def call(self, images, training=False):
+        return self.backbone(images, training=training)
+
+    def objective(self, batch, training):
+        """Maps a batch to `{term: [B]}`, one number per image."""
+        raise NotImplementedError(f"{type(self).__name__} has no objective.")
+
+    def features(self, images, training):
+        """`[features, *outputs of the tapped layers]`."""
+        if self.recomputed is not None and training:
+            return self.recomputed(images)
+        return self.forward(images, training)
+
+    def recompute(self, every):
+        """Drops activations within every `every` blocks: same result, less memory."""
+        names = recompute.cuts(self.backbone, every, self.taps)
+        parts = recompute.cut(self.backbone, names)
+
+        def recomputed(images):
+            *outputs, features = recompute.run(parts, images)
+            named = dict(zip(names, outputs))
+            return [features, *(named[tap] for tap in self.taps)]
+
+        self.recomputed = recomputed
+
+    def gradients(self, batch, optimizer=None, micro_batches=1):
+        """The only tape: this replica's share of the gradient, and the terms.
+
+        Args:
+            batch: `{"views": tuple of [B, H, W, C], "label": [B], "index": [B]}`.
+            optimizer: scales the loss and counts steps; the compiled one if `None`.
+            micro_batches: how many such batches one update adds up.
+
+        Returns:
+            `(list of gradients, {term: [B]})`. Summed over replicas and
+            micro-batches the gradients are those of the global mean.
+        """
+        optimizer = optimizer or self.optimizer
+        step = optimizer.iterations
+        with chance.keyed(self.seed, step, batch["index"]), tf.GradientTape() as tape:
+            terms = self.objective(batch, training=True)
+            loss = tf.reduce_mean(terms["loss"])
+            loss = loss / (distribute.replicas() * micro_batches)
+            loss = optimizer.scale_loss(loss)
+        with chance.keyed(self.seed, step, batch["index"]):
+            gradients = tape.gradient(loss, self.trainable_variables)
+        return gradients, terms
+
+    def compile(self, optimizer, **kwargs):
+        """See `keras.Model.compile`; the loss is the method's own."""
+        if keras.backend.backend() != "tensorflow":
+            raise NotImplementedError(
+                "fit needs the TensorFlow backend; on "
+                f"{keras.backend.backend()} use objective() in a loop of your own."
+            )
+        super().compile(optimizer=optimizer, **kwargs)
+        self.trackers = {term: keras.metrics.Mean(name=term) for term in self.terms}
+
+    def train_step(self, batch):
+        gradients, terms = self.gradients(batch)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return self.log(terms)
+
+    def test_step(self, batch):
+        return self.log(self.objective(batch, training=False))
+
+    def log(self, terms):
+        for name, tracker in self.trackers.items():
+            tracker.update_state(terms[name])
+        return {m.name: m.result() for m in self.metrics}
+
+    @property
+    def metrics(self):
+        return list(getattr(self, "trackers", {}).values())

@@ -1,0 +1,138 @@
+"""What a config leaves open until the data is there: images and groupings."""
+
+import functools
+from typing import Any, NamedTuple
+
+from ssl_tf import experiment
+from ssl_tf.data import groupings, pipeline
+from ssl_tf.data import source as sources
+from ssl_tf.errors import BadInput
+from ssl_tf.methods.ssal import Derived
+
+
+class Opened(NamedTuple):
+    """The images of a run.
+
+    Attributes:
+        train: training images.
+        validation: held-out ones, or `None`.
+        test: test images.
+        normal: `pipeline.Normal`.
+        size: side of what the backbone sees.
+        resize: shorter side before the central crop of evaluation, or `None`.
+    """
+
+    train: Any
+    validation: Any
+    test: Any
+    normal: Any
+    size: int
+    resize: int | None
+
+    def plain(self, split):
+        """`pipeline.Images` of "train", "validation" or "test", unaugmented."""
+        source = getattr(self, split)
+        if source is None:
+            raise BadInput(f"--split {split}: this run held none out.")
+        return pipeline.Images(source, self.normal, self.size, self.resize)
+
+
+def open_data(parts, root):
+    """Reads the images of a config; see `Opened`."""
+    read = lambda name: chosen(parts.dataset(split=name, root=root), parts.data)
+    train, test = read("train"), read("test")
+    statistics = train
+    if parts.data.per_class is not None:
+        train = sources.balanced(train, parts.data.per_class)
+    if parts.data.limit is not None:
+        train = sources.subset(train, slice(parts.data.limit))
+    validation = None
+    if parts.data.validation:
+        train, validation = sources.hold_out(train, parts.data.validation)
+    if train.size < parts.train.batch_size:
+        raise BadInput(
+            f"train.batch_size: is {parts.train.batch_size}; there are only "
+            f"{train.size} training images. Set it to {train.size} or less."
+        )
+    size = experiment.view_size(parts, train)
+    if size is None:
+        raise BadInput(f"data.size: set it; images of {train.name} differ in size.")
+    normal = normalisation(parts.data.norm, statistics)
+    return Opened(train, validation, test, normal, size, parts.data.resize)
+
+
+def chosen(source, data):
+    if data.classes is None:
+        return source
+    return sources.first_classes(source, data.classes)
+
+
+def normalisation(norm, source):
+    """`pipeline.Normal` of a config's `data.norm`."""
+    if norm == "unit":
+        return pipeline.Normal()
+    if isinstance(norm, experiment.Explicit):
+        return pipeline.Normal(*norm)
+    if source.files:
+        raise BadInput(
+            f"data.norm: {norm!r} needs images in memory; write "
+            "{mean: [r, g, b], deviation: [r, g, b]} for images in [0, 1]."
+        )
+    exact = sources.moments if norm == "mean_std" else sources.saturated_moments
+    return pipeline.Normal(*(tuple(map(float, x)) for x in exact(source.images)))
+
+
+def derived(method):
+    """Positions of the branches whose groups a baseline's confusions decide."""
+    branches = method.keywords.get("branches", [])
+    return [i for i, b in enumerate(branches) if isinstance(b.groups, Derived)]
+
+
+def group_counts(method, classes):
+    """`{position of a branch: groups}` of the derived ones, duplicates dropped."""
+    counts = {}
+    for i in derived(method):
+        per_group = method.keywords["branches"][i].groups.classes_per_group
+        count = max(2, classes // per_group)
+        if count not in counts.values():
+            counts[i] = count
+    return counts
+
+
+def settle_groups(method, names, confusion=None):
+    """The method with every grouping as a list of ints.
+
+    Args:
+        method: partial call of a method.
+        names: class names in label order, or `None` if not known yet.
+        confusion: () -> `[C, C]` of a baseline, asked only for derived groups.
+
+    Raises:
+        BadInput: a grouping does not fit the classes, or there are fewer than 4.
+    """
+    branches = method.keywords.get("branches")
+    if branches is None:
+        return method
+    counts = {}
+    if derived(method):
+        if len(names) < 4:
+            raise BadInput(
+                f"ssal: groups need at least 4 classes; there are {len(names)}."
+            )
+        counts, table = group_counts(method, len(names)), confusion()
+    settled = []
+    for i, b in enumerate(branches):
+        groups = b.groups
+        if isinstance(groups, str):
+            groups = groupings.load(groups, names)
+        elif isinstance(groups, Derived):
+            if i not in counts:
+                continue
+            groups = groupings.generate(table, counts[i]).tolist()
+        settled.append(b._replace(groups=groups))
+    return method_with(method, branches=settled)
+
+
+def method_with(method, **changes):
+    """A partial call with some of its arguments replaced."""
+    return functools.partial(method.func, **(method.keywords | changes))

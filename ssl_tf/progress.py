@@ -1,0 +1,133 @@
+"""What a training run tells: a bar on a terminal, a line an epoch elsewhere."""
+
+import sys
+import time
+
+from ssl_tf import config
+
+
+class Progress:
+    """Context manager around the epochs of one run.
+
+    Args:
+        name: str, shown in front.
+        epochs: int.
+        steps_per_epoch: int.
+        quiet: print nothing but warnings.
+    """
+
+    def __init__(self, name, epochs, steps_per_epoch, quiet=False):
+        self.name = name
+        self.epochs = epochs
+        self.steps = steps_per_epoch
+        self.quiet = quiet
+        self.bar = None
+        self.started = None
+        self.first = None
+
+    def __enter__(self):
+        self.started = time.monotonic()
+        if sys.stderr.isatty() and not self.quiet:
+            self.bar = make_bar()
+            self.task = self.bar.add_task(
+                self.name, total=self.epochs * self.steps, info=""
+            )
+            self.bar.start()
+        return self
+
+    def __exit__(self, *error):
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+    def epoch(self, epoch, step):
+        self.first = epoch if self.first is None else self.first
+        if self.bar is not None:
+            title = f"{self.name} epoch {epoch + 1}/{self.epochs}"
+            done = epoch * self.steps + step
+            self.bar.update(self.task, description=title, completed=done)
+
+    def advance(self, count, terms, clock, batch_size):
+        if self.bar is None:
+            return
+        step = self.bar.tasks[0].completed + count
+        within = step % self.steps or self.steps
+        speed = within * batch_size / max(clock["seconds"], 1e-9)
+        wait = 100 * clock["waiting"] / max(clock["seconds"], 1e-9)
+        info = f"{speed:,.0f} img/s  wait {wait:.0f}%  {told(terms)}"
+        self.bar.update(self.task, completed=step, info=info)
+
+    def close_epoch(self, row):
+        if self.quiet or self.bar is not None:
+            return
+        left = (time.monotonic() - self.started) / (row["epoch"] - self.first)
+        left *= self.epochs - row["epoch"]
+        skipped = ("epoch", "step", "learning_rate", "seconds", "images_per_second")
+        terms = {k: v for k, v in row.items() if k not in (*skipped, "waiting", "l2")}
+        print(
+            f"{self.name} epoch {row['epoch']}/{self.epochs} "
+            f"{row['images_per_second']:,.0f} img/s, {row['seconds']:.0f} s, "
+            f"about {left:.0f} s left: {told(terms)}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def resumed(self, step, steps_per_epoch):
+        if not self.quiet:
+            epoch, within = divmod(step, steps_per_epoch)
+            self.warn(
+                f"{self.name}: resumed in epoch {epoch + 1} at its step {within}."
+            )
+
+    def warn(self, text):
+        print(text, file=sys.stderr, flush=True)
+
+
+def told(terms):
+    return " ".join(f"{name} {value:.3f}" for name, value in terms.items())
+
+
+def make_bar():
+    """A rich progress bar on stderr, with ETA and room for `info`."""
+    from rich import progress
+    from rich.console import Console
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(bar_width=24),
+        progress.TaskProgressColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("ETA"),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.fields[info]}"),
+        console=Console(stderr=True),
+    )
+
+
+def header(folder, spec, parts, opened, model, loop, steps):
+    """Prints what is about to run: images, updates, devices, deviations."""
+    train = parts.train
+    held = f", {opened.validation.size} held out" if opened.validation else ""
+    lines = [
+        f"run       {folder}",
+        f"images    {opened.train.size} of {opened.train.name}{held}, "
+        f"{opened.test.size} test, {len(opened.train.classes)} classes",
+        f"model     {model.backbone.name}, {model.count_params():,} parameters",
+        f"updates   {train.epochs} epochs of {steps}, batch {train.batch_size} on "
+        f"{loop.strategy.num_replicas_in_sync} device(s), {train.precision}, "
+        f"XLA {'on' if loop.compiled else 'off'}",
+    ]
+    if train.accumulate > 1:
+        lines.append(
+            f"note      batch norm sees parts of {train.batch_size // train.accumulate} "
+            "images (train.accumulate)"
+        )
+    for row in ledger(spec["method"]["name"]):
+        lines.append(f"deviates  {row['what']}: {row['ours']} ({row['switch']})")
+    print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def ledger(method):
+    """Rows of `configs/ledger/<method>.yaml`: where paper, authors' code and we differ."""
+    path = config.home() / "configs" / "ledger" / f"{method}.yaml"
+    return config.read_yaml(path) if path.exists() else []

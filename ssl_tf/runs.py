@@ -1,0 +1,244 @@
+"""The run folder: where it is, what lies in it, who may write to it."""
+
+import contextlib
+import csv
+import datetime
+import errno
+import fcntl
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from ssl_tf import config
+from ssl_tf.errors import BadInput
+
+TIMING = ("seconds", "images_per_second", "waiting")
+
+
+def folder(root, method, setting, variant=None, seed=0, name=None):
+    """`<root>/<method>/<arch>_<dataset>[_<variant>]/seed<k>`, or `name` in the middle.
+
+    A function of what is run, never of the clock.
+    """
+    middle = name or (setting if variant is None else f"{setting}_{variant}")
+    if name is not None and (not name or name in (".", "..") or "/" in name):
+        raise BadInput(f"--name {name!r}: must be one folder name.")
+    return Path(root) / method / middle / f"seed{seed}"
+
+
+@contextlib.contextmanager
+def atomic(path, mode="wb"):
+    """Opens a temporary neighbour of `path` that takes its place on success.
+
+    Raises:
+        BadInput: the disk is full or the folder cannot be written. The old file,
+            if any, is untouched and nothing else is left behind.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, mode) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def sync_folder(path):
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def unwritable(path, error):
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    why = "the disk is full" if full else error.strerror or str(error)
+    hint = "free some space and repeat the command" if full else "check the folder"
+    return BadInput(f"{path}: cannot be written, {why}; {hint}.")
+
+
+@contextlib.contextmanager
+def locked(path):
+    """Holds a run folder for this process; the lock dies with the process.
+
+    Raises:
+        BadInput: another process holds it, or the folder cannot be made.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        handle = open(path / ".lock", "a")  # noqa: SIM115
+    except OSError as error:
+        raise unwritable(path, error) from None
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BadInput(
+                f"{path}: another process is working on this run; "
+                "wait for it, or give this one another --name."
+            ) from None
+        yield
+
+
+def remember(path, spec):
+    """Writes `config.yaml`, or checks that the stored one says the same.
+
+    A larger `train.epochs` is the one change that goes on with the run.
+
+    Raises:
+        BadInput: other keys differ; they are named.
+    """
+    file = Path(path) / "config.yaml"
+    if file.exists():
+        keys = config.differences(stored(path), spec)
+        longer = stored(path)["train"].get("epochs", 0) < spec["train"]["epochs"]
+        if keys == ["train.epochs"] and longer:
+            keys = []
+        if keys:
+            raise BadInput(
+                f"{path}: holds a run with another {', '.join(keys[:8])}; "
+                "choose another --name, --variant or --seed, or remove the folder."
+            )
+    with atomic(file) as out:
+        out.write(config.dump(spec).encode())
+
+
+def stored(path):
+    """The resolved config of a run.
+
+    Raises:
+        BadInput: `path` is not a run folder.
+    """
+    file = Path(path) / "config.yaml"
+    if not file.exists():
+        raise BadInput(f"{path}: is not a run folder (no config.yaml).")
+    return config.read_yaml(file)
+
+
+def finished(path):
+    return (Path(path) / "last.weights.h5").exists()
+
+
+def epochs_done(path):
+    rows = history(path)
+    return int(rows[-1]["epoch"]) if rows else 0
+
+
+def history(path):
+    """The rows of `history.csv` as dicts of text, oldest first."""
+    file = Path(path) / "history.csv"
+    if not file.exists():
+        return []
+    with open(file, newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def write_history(path, rows):
+    """Replaces `history.csv`. Numbers are written so that they read back exactly."""
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    names = [n for n in names if n not in TIMING] + [n for n in names if n in TIMING]
+    with atomic(Path(path) / "history.csv", "w") as out:
+        writer = csv.DictWriter(out, names, lineterminator="\n", restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def append_result(path, record):
+    """Adds one line to `results.jsonl`, with the date."""
+    stamp = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    file = Path(path) / "results.jsonl"
+    before = file.read_bytes() if file.exists() else b""
+    with atomic(file) as out:
+        out.write(before + (json.dumps(record | {"date": stamp}) + "\n").encode())
+
+
+def results(path):
+    """The records of `results.jsonl`, oldest first."""
+    file = Path(path) / "results.jsonl"
+    if not file.exists():
+        return []
+    try:
+        return [json.loads(line) for line in file.read_text().splitlines() if line]
+    except ValueError as error:
+        raise BadInput(f"{file}: is damaged ({error}).") from None
+
+
+def environment(**more):
+    """What the numbers of a run depend on beside its config."""
+    packages = {}
+    for name in ("tensorflow", "keras", "numpy", "jax"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            packages[name] = metadata.version(name)
+    return {
+        "python": platform.python_version(),
+        "packages": packages,
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "commit": commit(),
+        "command": " ".join(sys.argv),
+    } | more
+
+
+def processor():
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def commit():
+    """The checkout's commit, with `+` if files differ from it; `None` elsewhere."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        git = ["git", "-C", str(config.home())]
+        quiet = {"capture_output": True, "text": True, "check": True, "timeout": 10}
+        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], **quiet)
+        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], **quiet)
+        return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+    return None
+
+
+def save_weights(method, path, name):
+    """Writes `<name>.weights.h5` of a method into a run folder, atomically."""
+    file = Path(path) / f"{name}.weights.h5"
+    temporary = file.with_name(f".{os.getpid()}.{file.name}")
+    try:
+        method.save_weights(temporary, overwrite=True)
+        os.replace(temporary, file)
+    except OSError as error:
+        raise unwritable(file, error) from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def load_weights(method, file):
+    """Fills a method from a `.weights.h5`, all or nothing.
+
+    Raises:
+        BadInput: the file is missing, damaged or of another model.
+    """
+    if not Path(file).exists():
+        raise BadInput(f"{file}: no such weights; train the run to its end first.")
+    before = method.get_weights()
+    try:
+        method.load_weights(file)
+    except Exception as error:  # noqa: BLE001 - h5py and Keras raise several kinds
+        method.set_weights(before)
+        why = " ".join(str(error).split())[:160]
+        raise BadInput(f"{file}: does not fit this model ({why}).") from None

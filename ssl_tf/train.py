@@ -1,0 +1,47 @@
+"""Trains one config; resumes if it was interrupted, returns at once if it is done.
+
+python -m ssl_tf.train --method ssal --arch densenet190
+python -m ssl_tf.train --method ssal --dataset digits --seed 1 --set train.epochs=5
+python -m ssl_tf.train --list
+"""
+
+from ssl_tf import cli
+
+
+def arguments():
+    parser = cli.parser("train", __doc__)
+    cli.add_choice(parser)
+    parser.add_argument(
+        "--strategy",
+        default="one",
+        choices=("one", "mirrored", "workers", "tpu"),
+        help="devices: one, all of this host, all hosts of TF_CONFIG or Slurm, a TPU",
+    )
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="log to <run>/tensorboard, too"
+    )
+    return parser
+
+
+def main(argv=None):
+    options = arguments().parse_args(argv)
+    if options.list:
+        return cli.show_list()
+    spec, folder = cli.chosen(options)
+    from ssl_tf import trainer
+
+    try:
+        trainer.train(
+            spec,
+            folder,
+            root=options.datadir,
+            strategy=options.strategy,
+            tensorboard=options.tensorboard,
+        )
+    except trainer.Stopped as stop:
+        return stop.code
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,236 @@
+"""One training run from config to weights: assembles what `Training` drives."""
+
+import json
+import os
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ssl_tf import config, experiment, opening, runs
+from ssl_tf.errors import BadInput
+from ssl_tf.training import Stopped, Training
+
+__all__ = ["Stopped", "train"]
+
+
+def train(spec, folder, *, root=None, strategy="one", tensorboard=False, quiet=False):
+    """Trains a config in a run folder, going on from its newest state.
+
+    Args:
+        spec: sections, from `config.load`.
+        folder: the run folder, from `runs.folder`.
+        root: where the images are, or `None`.
+        strategy: see `distribute.strategy`.
+        tensorboard: log to `<folder>/tensorboard`.
+        quiet: print warnings only.
+
+    Returns:
+        the folder.
+
+    Raises:
+        BadInput: anything wrong with config, data, devices or the folder.
+        Stopped: on SIGINT or SIGTERM, with the state saved.
+    """
+    folder = Path(folder)
+    parts = experiment.check(spec)
+    if runs.finished(folder) and runs.epochs_done(folder) >= parts.train.epochs:
+        runs.remember(folder, spec)
+        if not quiet:
+            print(f"{folder}: done already.", file=sys.stderr)
+        return folder
+    from ssl_tf.ops import distribute
+
+    prepare(parts.train)
+    devices = distribute.strategy(strategy)
+    share = devices.num_replicas_in_sync
+    if parts.train.batch_size % (share * parts.train.accumulate):
+        raise BadInput(
+            f"train.batch_size: is {parts.train.batch_size}; must be a multiple of "
+            f"{share * parts.train.accumulate} (devices times train.accumulate)."
+        )
+    chief = distribute.worker()[0] == 0
+    if not chief:
+        return run(parts, spec, folder, devices, root=root, quiet=True)
+    with runs.locked(folder):
+        runs.remember(folder, spec)
+        return run(
+            parts,
+            spec,
+            folder,
+            devices,
+            root=root,
+            quiet=quiet,
+            tensorboard=tensorboard,
+        )
+
+
+def prepare(train):
+    """Sets seeds, precision and determinism for this process."""
+    import keras
+    import tensorflow as tf
+
+    random.seed(train.seed)
+    np.random.seed(train.seed)
+    keras.utils.set_random_seed(train.seed)
+    keras.config.set_dtype_policy(train.precision)
+    if train.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def run(parts, spec, folder, devices, *, root, quiet, tensorboard=False):
+    from ssl_tf import loop as loops
+    from ssl_tf import progress as shown
+    from ssl_tf.data import pipeline
+    from ssl_tf.ops import distribute
+
+    opened = opening.open_data(parts, root)
+    method = opening.settle_groups(
+        parts.method,
+        opened.train.classes,
+        lambda: baseline_confusion(spec, folder, root, quiet),
+    )
+    with devices.scope():
+        model = experiment.build(parts, method, len(opened.train.classes), opened.size)
+        optimizer = scaled(parts.optimizer(), parts.train.precision)
+    xla = parts.train.xla
+    loop = loops.Loop(
+        model,
+        optimizer,
+        devices,
+        xla=distribute.accelerated() if xla == "auto" else xla,
+        micro_batches=parts.train.accumulate,
+    )
+    order = pipeline.shuffled(
+        opened.train.size, parts.train.batch_size, parts.train.seed
+    )
+    steps = len(order(0))
+    bar = shown.Progress(label(folder), parts.train.epochs, steps, quiet)
+    training = Training(
+        folder,
+        loop,
+        opened,
+        parts,
+        order,
+        peak=experiment.peak(parts),
+        progress=bar,
+        callbacks=callbacks(folder) if tensorboard else (),
+    )
+    if training.chief:
+        describe(folder, opened, model, devices, loop)
+        if not quiet:
+            shown.header(folder, spec, parts, opened, model, loop, steps)
+    rows = training.run()
+    if training.chief:
+        runs.save_weights(model, folder, "last")
+        record(folder, spec, rows[-1])
+    return folder
+
+
+def scaled(optimizer, precision):
+    """The optimizer, with loss scaling where gradients are float16."""
+    import keras
+
+    if precision != "mixed_float16":
+        return optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer)
+
+
+def label(folder):
+    return "/".join(Path(folder).parts[-3:])
+
+
+def callbacks(folder):
+    import keras
+
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError:
+        raise BadInput(
+            "--tensorboard: run `pip install ssl_tf[tensorboard]`."
+        ) from None
+    return [keras.callbacks.TensorBoard(str(Path(folder) / "tensorboard"))]
+
+
+def describe(folder, opened, model, devices, loop):
+    """Writes `data.json` (what is needed without the data) and `environment.json`."""
+    facts = {
+        "name": opened.train.name,
+        "classes": list(opened.train.classes),
+        "size": opened.size,
+        "resize": opened.resize,
+        "mean": list(opened.normal.mean),
+        "deviation": list(opened.normal.deviation),
+        "images": {
+            name: getattr(opened, name).size
+            for name in ("train", "validation", "test")
+            if getattr(opened, name) is not None
+        },
+        "groups": [list(g) for g in getattr(model, "groups", ())],
+        "parameters": model.count_params(),
+    }
+    machine = runs.environment(
+        strategy=type(devices).__name__,
+        replicas=devices.num_replicas_in_sync,
+        xla=loop.compiled,
+        processes=int(os.environ.get("SLURM_NTASKS", 1)),
+    )
+    for name, content in (("data", facts), ("environment", machine)):
+        with runs.atomic(Path(folder) / f"{name}.json") as out:
+            out.write(json.dumps(content, indent=1).encode())
+
+
+def record(folder, spec, row):
+    """Adds the last epoch's evaluation to `results.jsonl` as `terms`."""
+    for split in ("test", "validation"):
+        values = {
+            key.removeprefix(f"{split}_"): value
+            for key, value in row.items()
+            if key.startswith(f"{split}_")
+        }
+        if values:
+            runs.append_result(
+                folder,
+                {
+                    "evaluation": "terms",
+                    "split": split,
+                    "values": values,
+                    "epoch": row["epoch"],
+                    "config": config.digest(spec),
+                },
+            )
+
+
+def baseline_confusion(spec, folder, root, quiet):
+    """Confusions of the supervised run a config `needs`, trained if it is not there.
+
+    They are counted on the baseline's held-out training images, as probabilities.
+    """
+    from ssl_tf import evaluator
+
+    needed = baseline_spec(spec)
+    name = folder.parent.name
+    place = folder.parents[2] / needed["method"]["name"] / name / folder.name
+    train(needed, place, root=root, quiet=quiet)
+    values = evaluator.evaluate(
+        place, "confusion", root=root, split="validation", changes={"soft": True}
+    )
+    return values["matrix"]
+
+
+def baseline_spec(spec):
+    """The config named in `needs`, on the same data, with the same seed."""
+    needs = spec.get("needs") or {}
+    if "config" not in needs:
+        raise BadInput(
+            "method.branches: groups of {classes_per_group: n} come from a baseline; "
+            "name its config in `needs: {config: supervised/<arch>_<dataset>}`."
+        )
+    path = config.home() / "configs" / f"{needs['config']}.yaml"
+    needed = config.load(path, overrides=[f"train.seed={spec['train'].get('seed', 0)}"])
+    shared = {k: v for k, v in spec["data"].items() if k != "validation"}
+    needed["data"] |= shared
+    if not needed["data"].get("validation"):
+        raise BadInput(f"{path}: needs data.validation, for confusions not trained on.")
+    return needed

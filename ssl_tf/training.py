@@ -1,0 +1,266 @@
+"""A run from its newest state to its last epoch: progress, states, history."""
+
+import signal
+import time
+
+import keras
+import numpy as np
+
+from ssl_tf import optim, runs, state
+from ssl_tf.data import pipeline
+from ssl_tf.errors import BadInput
+from ssl_tf.evaluation.terms import Evaluator
+from ssl_tf.ops import distribute
+
+SECONDS_A_CALL = 1.0
+MOST_STEPS_A_CALL = 100
+
+
+class Stopped(Exception):
+    """The run was asked to stop and has saved its state; `.code` is the exit code."""
+
+    def __init__(self, code):
+        super().__init__(f"stopped with exit code {code}")
+        self.code = code
+
+
+class Training:
+    """Drives a `Loop` over the epochs of one run folder.
+
+    Args:
+        folder: the run folder, locked by the caller.
+        loop: `Loop`.
+        opened: `opening.Opened`.
+        parts: `experiment.Parts`.
+        order: `epoch -> int64 [steps, G]`.
+        peak: float, peak learning rate.
+        progress: `progress.Progress`.
+        callbacks: list of Keras callbacks.
+
+    Attributes:
+        step: updates done.
+        rows: rows of `history.csv`.
+    """
+
+    def __init__(
+        self, folder, loop, opened, parts, order, *, peak, progress, callbacks=()
+    ):
+        self.folder = folder
+        self.loop = loop
+        self.opened = opened
+        self.train = parts.train
+        self.recipes = parts.recipes
+        self.order = order
+        self.peak = peak
+        self.schedule = parts.rate.schedule or optim.constant
+        self.progress = progress
+        self.callbacks = keras.callbacks.CallbackList(
+            list(callbacks), model=loop.method
+        )
+        self.evaluator = Evaluator(loop.method, loop.strategy, parts.train.batch_size)
+        self.chief = distribute.worker()[0] == 0
+        self.steps_per_epoch = len(order(0))
+        self.step, self.rows, self.best = 0, [], None
+        self.sums = np.zeros(len(loop.method.terms))
+        self.clock = {"seconds": 0.0, "waiting": 0.0}
+        self.signal = None
+
+    def run(self):
+        """Trains to the last epoch; returns the rows of the history.
+
+        Raises:
+            Stopped: on SIGINT or SIGTERM, state saved.
+            BadInput: the loss is not finite, or the disk is full.
+        """
+        self.restore()
+        total = self.train.epochs * self.steps_per_epoch
+        before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+        for number in before:
+            signal.signal(number, self.on_signal)
+        try:
+            start = divmod(self.step, self.steps_per_epoch)
+            self.loop.feed(lambda part: self.batches(part, start))
+            self.callbacks.on_train_begin()
+            with self.progress:
+                while self.step < total:
+                    self.epoch(self.step // self.steps_per_epoch)
+            self.callbacks.on_train_end()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        return self.rows
+
+    def on_signal(self, number, frame):
+        self.signal = number
+
+    def batches(self, part, start):
+        return pipeline.views(
+            self.opened.train,
+            self.recipes,
+            self.order,
+            self.opened.normal,
+            seed=self.train.seed,
+            size=self.opened.size,
+            part=part,
+            start=start,
+        )
+
+    def epoch(self, epoch):
+        end = (epoch + 1) * self.steps_per_epoch
+        self.callbacks.on_epoch_begin(epoch)
+        self.progress.epoch(epoch, self.step - epoch * self.steps_per_epoch)
+        saved, pace = time.monotonic(), None
+        while self.step < end:
+            count = 1 if pace is None else SECONDS_A_CALL / max(pace, 1e-6)
+            count = int(min(max(count, 1), MOST_STEPS_A_CALL))
+            count, stop = self.agreed(count)
+            if stop:
+                self.save()
+                raise Stopped(128 + stop)
+            pace = self.advance(min(count, end - self.step))
+            due = time.monotonic() - saved > 60 * self.train.save_minutes
+            if due and self.step < end:
+                self.save()
+                saved = time.monotonic()
+        self.close_epoch(epoch)
+
+    def agreed(self, count):
+        """Steps of the next call and the signal to stop for, the same on all workers.
+
+        The chief's count is taken; any worker's signal stops all.
+        """
+        wish = [count if self.chief else 0, self.signal or 0, bool(self.signal)]
+        count, numbers, asked = distribute.agree(self.loop.strategy, wish)
+        return int(count), int(numbers / asked) if asked else 0
+
+    def advance(self, count):
+        """`count` updates in one call; returns seconds an update."""
+        began = time.monotonic()
+        steps = np.arange(self.step, self.step + count)
+        self.callbacks.on_train_batch_begin(self.step)
+        rates = optim.rates(
+            self.schedule, self.peak, steps, self.steps_per_epoch, self.train.epochs
+        )
+        terms, waiting = self.loop.run(rates)
+        seconds = time.monotonic() - began
+        bad = ~np.isfinite(terms).all(axis=1)
+        if bad.any():
+            raise BadInput(
+                f"{self.folder}: the loss is not finite at step "
+                f"{self.step + int(np.argmax(bad))} (seed {self.train.seed}); the last "
+                "good state is kept. Try a smaller optimizer.learning_rate with another "
+                "--name."
+            )
+        for row in terms:  # one by one: the sum must not depend on `count`
+            self.sums += row
+        self.step += count
+        self.clock["seconds"] += seconds
+        self.clock["waiting"] += float(waiting.sum())
+        last = dict(zip(self.loop.method.terms, terms[-1]))
+        self.callbacks.on_train_batch_end(self.step - 1, last)
+        self.progress.advance(count, last, self.clock, self.train.batch_size)
+        return seconds / count
+
+    def close_epoch(self, epoch):
+        """Evaluates, writes history and state, keeps what was asked for."""
+        done = epoch + 1
+        names = self.loop.method.terms
+        last = optim.rates(
+            self.schedule,
+            self.peak,
+            [self.step - 1],
+            self.steps_per_epoch,
+            self.train.epochs,
+        )
+        row = {"epoch": done, "step": self.step, "learning_rate": float(last[0])}
+        row |= dict(zip(names, (self.sums / self.steps_per_epoch).tolist()))
+        if hasattr(self.loop.optimizer, "penalty"):
+            row["l2"] = float(self.loop.optimizer.penalty())
+        every = self.train.evaluate_every
+        if done == self.train.epochs or (every and done % every == 0):
+            split = "test" if self.opened.validation is None else "validation"
+            values = self.evaluator(self.opened.plain(split))
+            row |= {f"{split}_{name}": value for name, value in values.items()}
+            self.keep_best(split, values)
+        images = self.steps_per_epoch * self.train.batch_size
+        row |= {
+            "seconds": round(self.clock["seconds"], 3),
+            "images_per_second": round(images / self.clock["seconds"], 1),
+            "waiting": round(self.clock["waiting"] / self.clock["seconds"], 4),
+        }
+        self.rows.append(row)
+        self.sums = np.zeros(len(names))
+        self.clock = {"seconds": 0.0, "waiting": 0.0}
+        self.save()
+        keep = self.train.keep_every
+        if self.chief:
+            runs.write_history(self.folder, self.rows)
+            if keep and done % keep == 0:
+                self.save_weights(f"epoch{done:05d}")
+        self.callbacks.on_epoch_end(epoch, row)
+        self.progress.close_epoch(row)
+
+    def keep_best(self, split, values):
+        term = self.train.best
+        if term is None:
+            return
+        score = -values[term] if "loss" in term else values[term]
+        if self.best is None or score > self.best:
+            self.best = score
+            if self.chief:
+                self.save_weights("best")
+
+    def save_weights(self, name):
+        runs.save_weights(self.loop.method, self.folder, name)
+
+    def variables(self):
+        """`{name: variable}` of all that a resumed run needs."""
+        method, optimizer = self.loop.method, self.loop.optimizer
+        groups = {
+            "t": method.trainable_variables,
+            "s": method.non_trainable_variables,
+            "o": optimizer.variables,
+        }
+        return {
+            f"{kind}{i:04d}/{v.path}": v
+            for kind, variables in groups.items()
+            for i, v in enumerate(variables)
+        }
+
+    def save(self):
+        if not self.chief:
+            return
+        arrays = {name: np.asarray(v) for name, v in self.variables().items()}
+        extra = {
+            "step": self.step,
+            "steps_per_epoch": self.steps_per_epoch,
+            "rows": self.rows,
+            "sums": self.sums.tolist(),
+            "clock": self.clock,
+            "best": self.best,
+        }
+        state.save(self.folder, self.step, arrays, extra)
+
+    def restore(self):
+        found = state.newest(self.folder, warn=self.progress.warn)
+        if found is None:
+            return
+        arrays, extra = found
+        variables = self.variables()
+        if (
+            arrays.keys() != variables.keys()
+            or any(arrays[n].shape != tuple(v.shape) for n, v in variables.items())
+            or extra["steps_per_epoch"] != self.steps_per_epoch
+        ):
+            raise BadInput(
+                f"{self.folder}/state: belongs to another model or other data; give "
+                "this run another --name."
+            )
+        with self.loop.strategy.scope():
+            for name, variable in variables.items():
+                variable.assign(arrays[name])
+        self.step, self.rows, self.best = extra["step"], extra["rows"], extra["best"]
+        self.sums, self.clock = np.array(extra["sums"]), extra["clock"]
+        if self.chief:
+            runs.write_history(self.folder, self.rows)
+        self.progress.resumed(self.step, self.steps_per_epoch)
