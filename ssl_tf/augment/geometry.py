@@ -50,11 +50,12 @@ def random_shift(seeds, pixels):
     return size * (2 * draws.integers(sign, 1, 2)[:, 0] - 1)
 
 
-def shift_flip(images, seeds, pixels):
+def shift_flip(images, seeds, pixels, flipping=True):
     """Random shift by up to `pixels` on each axis; half of the images flipped."""
     a, b, c = draws.split(seeds, 3)
     rows, columns = random_shift(a, pixels), random_shift(b, pixels)
-    return shift(images, rows, columns, random_flip(c))
+    flipped = random_flip(c) & flipping
+    return shift(images, rows, columns, flipped)
 
 
 def random_flip(seeds):

@@ -35,13 +35,17 @@ def plain():
     return Recipe(lambda images, seeds: images, exact=True)
 
 
-def shift_flip(pixels: Whole = 4):
+def shift_flip(pixels: Whole = 4, flip: bool = True):
     """Shift by up to `pixels` on each axis with mirrored edges, flip one half.
+
+    Args:
+        pixels: largest shift.
+        flip: exchange left and right in half of the images; wrong for digits.
 
     Source:
         SSAL, Keras code, which calls the 4 pixels "5".
     """
-    change = lambda images, seeds: geometry.shift_flip(images, seeds, pixels)
+    change = lambda images, seeds: geometry.shift_flip(images, seeds, pixels, flip)
     return Recipe(change, exact=True)
 
 

@@ -87,7 +87,7 @@ class SSAL(Method):
             branch(
                 backbone.get_layer(b.tap).output.shape[1:],
                 b.blocks,
-                max(b.groups) + 1,
+                int(max(b.groups)) + 1,
                 style,
                 name=f"branch{i}",
             )
