@@ -105,6 +105,27 @@ def chosen(options):
     return spec, folder
 
 
+def import_tensorflow():
+    """Imports TensorFlow without the lines it prints whatever its log level is.
+
+    A message about a GPU it cannot use is among them: the header of a run names the
+    devices, and SSL_TF_VERBOSE=1 lets everything through.
+    """
+    if os.environ.get("SSL_TF_VERBOSE"):
+        import tensorflow  # noqa: F401
+
+        return
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        import tensorflow  # noqa: F401, F811
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def run(main):
     """Runs a command's `main` and exits: 0, 2 for bad input, 130 or 143 if stopped."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -10,19 +10,8 @@ import yaml
 
 from ssl_tf.errors import BadInput, have
 
-SECTIONS = [
-    "method",
-    "backbone",
-    "data",
-    "views",
-    "optimizer",
-    "train",
-    "evaluations",
-    "paper",
-    "needs",
-    "variants",
-]
 REQUIRED = ("method", "backbone", "data", "views", "optimizer", "train")
+SECTIONS = (*REQUIRED, "evaluations", "paper", "needs", "variants")
 
 
 def home():

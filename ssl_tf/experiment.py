@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from ssl_tf import schema
 from ssl_tf.augment.recipes import RECIPES
 from ssl_tf.backbones import BACKBONES
-from ssl_tf.data import DATASETS, FACTS
+from ssl_tf.data import DATASETS, FACTS, groupings
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import EVALUATIONS
 from ssl_tf.methods import METHODS
@@ -78,6 +78,9 @@ class Train(NamedTuple):
     deterministic: bool = True
 
 
+Schedule = Annotated[dict, schema.Table(SCHEDULES, ("epoch", "epochs"))]
+
+
 class Rate(NamedTuple):
     """The learning rate.
 
@@ -89,9 +92,7 @@ class Rate(NamedTuple):
 
     learning_rate: Positive
     per: Count | None = None
-    schedule: Annotated[dict, schema.Table(SCHEDULES, ("epoch", "epochs"))] | None = (
-        None
-    )
+    schedule: Schedule | None = None
 
 
 class Parts(NamedTuple):
@@ -178,6 +179,14 @@ def relations(parts):
         raise BadInput(
             "train.best: needs held-out images; set data.validation, e.g. to 0.1."
         )
+    for i, b in enumerate(parts.method.keywords.get("branches", [])):
+        if isinstance(b.groups, str):
+            groups, classes = groupings.load(b.groups, None), class_count(parts)
+            if classes is not None and len(groups) != classes:
+                raise BadInput(
+                    f"method.branches.{i}.groups: {b.groups} groups {len(groups)} "
+                    f"classes, the data has {classes}."
+                )
     if parts.rate.schedule is not None and "warmup" in parts.rate.schedule.keywords:
         warmup = parts.rate.schedule.keywords["warmup"]
         if warmup > train.epochs:

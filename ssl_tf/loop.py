@@ -34,8 +34,8 @@ class Loop:
     def __init__(self, method, optimizer, strategy, xla=False, micro_batches=1):
         if micro_batches > 1 and method.couples:
             raise BadInput(
-                f"train.accumulate: {method.name}'s loss couples the images of a batch; "
-                "use train.recompute to save memory instead."
+                f"train.accumulate: the loss of {method.name} couples the images of a "
+                "batch; use train.recompute to save memory instead."
             )
         self.method = method
         self.optimizer = optimizer

@@ -4,6 +4,7 @@ import sys
 import time
 
 from ssl_tf import config
+from ssl_tf.ops import distribute
 
 
 class Progress:
@@ -114,13 +115,13 @@ def header(folder, spec, parts, opened, model, loop, steps):
         f"{opened.test.size} test, {len(opened.train.classes)} classes",
         f"model     {model.backbone.name}, {model.count_params():,} parameters",
         f"updates   {train.epochs} epochs of {steps}, batch {train.batch_size} on "
-        f"{loop.strategy.num_replicas_in_sync} device(s), {train.precision}, "
+        f"{loop.strategy.num_replicas_in_sync} {distribute.kind()}, {train.precision}, "
         f"XLA {'on' if loop.compiled else 'off'}",
     ]
     if train.accumulate > 1:
         lines.append(
-            f"note      batch norm sees parts of {train.batch_size // train.accumulate} "
-            "images (train.accumulate)"
+            "note      batch norm sees parts of "
+            f"{train.batch_size // train.accumulate} images (train.accumulate)"
         )
     for row in ledger(spec["method"]["name"]):
         lines.append(f"deviates  {row['what']}: {row['ours']} ({row['switch']})")
@@ -128,6 +129,6 @@ def header(folder, spec, parts, opened, model, loop, steps):
 
 
 def ledger(method):
-    """Rows of `configs/ledger/<method>.yaml`: where paper, authors' code and we differ."""
+    """Rows of `configs/ledger/<method>.yaml`: how paper, code and we differ."""
     path = config.home() / "configs" / "ledger" / f"{method}.yaml"
     return config.read_yaml(path) if path.exists() else []

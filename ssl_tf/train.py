@@ -28,6 +28,7 @@ def main(argv=None):
     if options.list:
         return cli.show_list()
     spec, folder = cli.chosen(options)
+    cli.import_tensorflow()
     from ssl_tf import trainer
 
     try:

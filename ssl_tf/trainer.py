@@ -99,7 +99,8 @@ def run(parts, spec, folder, devices, *, root, quiet, tensorboard=False):
         model,
         optimizer,
         devices,
-        xla=distribute.accelerated() if xla == "auto" else xla,
+        # XLA pays on GPU and TPU; convolutions on CPUs lose by it.
+        xla=distribute.kind() != "CPU" if xla == "auto" else xla,
         micro_batches=parts.train.accumulate,
     )
     order = pipeline.shuffled(

@@ -148,8 +148,8 @@ class Training:
             raise BadInput(
                 f"{self.folder}: the loss is not finite at step "
                 f"{self.step + int(np.argmax(bad))} (seed {self.train.seed}); the last "
-                "good state is kept. Try a smaller optimizer.learning_rate with another "
-                "--name."
+                "good state is kept. Try a smaller optimizer.learning_rate under "
+                "another --name."
             )
         for row in terms:  # one by one: the sum must not depend on `count`
             self.sums += row

@@ -99,7 +99,7 @@ class SSAL(Method):
         self.built = True
 
     def outputs(self, images, training=False):
-        """Logits of the classifier `[B, C]` and of each branch `[B, K_k]`, as a list."""
+        """Logits of the classifier `[B, C]` and of each branch `[B, K_k]`, a list."""
         features, *tapped = self.features(images, training)
         coarse = [b(x, training=training) for b, x in zip(self.branches, tapped)]
         return [self.head(features), *coarse]

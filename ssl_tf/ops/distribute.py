@@ -3,6 +3,7 @@
 On another backend than TensorFlow there is one replica and nothing to exchange.
 """
 
+import functools
 import json
 import os
 import re
@@ -42,9 +43,14 @@ def context():
 
 
 def gather(x):
-    """The global batch `[G, ...]` of `x` `[B, ...]`, replicas in order; with gradient."""
+    """`[G, ...]` of all replicas, in order, from `x` `[B, ...]`; with gradient."""
     here = context()
-    return x if here is None else here.all_gather(x, axis=0)
+    if here is None:
+        return x
+    import tensorflow as tf
+
+    rows = None if x.shape[0] is None else x.shape[0] * replicas()
+    return tf.ensure_shape(here.all_gather(x, axis=0), [rows, *x.shape[1:]])
 
 
 def total(values):
@@ -96,11 +102,20 @@ def agree(strategy, values):
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return [float(value) for value in values]
     local = strategy.num_replicas_in_sync // worker()[1]
-    mine = tf.constant(values, tf.float32) / local
-    sums = strategy.run(
-        lambda: tf.distribute.get_replica_context().all_reduce("SUM", mine)
-    )
+    sums = summed(strategy)(tf.constant(values, tf.float32) / local)
     return strategy.experimental_local_results(sums)[0].numpy().tolist()
+
+
+@functools.cache
+def summed(strategy):
+    """A compiled all-reduce of one vector, kept per strategy."""
+    import tensorflow as tf
+
+    # The identity has a device; a function's argument has none, and that is refused.
+    reduce = lambda x: tf.distribute.get_replica_context().all_reduce(
+        "SUM", tf.identity(x)
+    )
+    return tf.function(lambda x: strategy.run(reduce, (x,)))
 
 
 def strategy(name, devices=None):
@@ -137,13 +152,12 @@ def local_devices():
     return [d.name for d in gpus or tf.config.list_logical_devices("CPU")]
 
 
-def accelerated():
-    """Whether there is a GPU or TPU: there XLA pays, on CPUs convolutions lose by it."""
+def kind():
+    """ "TPU", "GPU" or "CPU": what the replicas run on."""
     import tensorflow as tf
 
-    return bool(tf.config.list_logical_devices("GPU")) or bool(
-        tf.config.list_logical_devices("TPU")
-    )
+    listed = (k for k in ("TPU", "GPU") if tf.config.list_logical_devices(k))
+    return next(listed, "CPU")
 
 
 def tpu_strategy():

@@ -1,0 +1,53 @@
+"""Commands as a user types them, in processes of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+TINY = """
+method:
+  name: ssal
+  power: 0.5
+  branches:
+    - tap: stage1_block2
+      weight: 0.5
+      groups: [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
+      blocks: [{name: cbr, filters: 4, strides: 2}, {name: gap}]
+backbone: {name: densenet, depth: 16, growth: 4, dropout: 0.2}
+data: {name: digits, limit: 256}
+views:
+  - {name: shift_flip, pixels: 2, flip: false}
+optimizer: {name: sgd, learning_rate: 0.02, momentum: 0.9, l2: {kernel: 1.0e-4}}
+train: {batch_size: 32, epochs: 3, save_minutes: 0}
+evaluations:
+  terms: {}
+"""
+
+
+def tiny_config(folder):
+    """A config of a few seconds: SSAL on a small DenseNet with dropout, digits."""
+    path = Path(folder) / "tiny_digits.yaml"
+    path.write_text(TINY)
+    return str(path)
+
+
+def start(command, *arguments, **more):
+    """A running `python -m ssl_tf.<command>`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", f"ssl_tf.{command}", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | more,
+    )
+
+
+def run(command, *arguments, **more):
+    """`(exit code, stdout, stderr)` of `python -m ssl_tf.<command>`."""
+    process = start(command, *arguments, **more)
+    out, error = process.communicate(timeout=600)
+    return process.returncode, out, error

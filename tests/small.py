@@ -1,0 +1,93 @@
+"""Small methods and batches for tests: seconds, not minutes."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from ssl_tf.backbones.densenet import densenet
+from ssl_tf.backbones.preact_resnet import preact_resnet
+from ssl_tf.backbones.resnet import resnet
+from ssl_tf.backbones.wide_resnet import wide_resnet
+from ssl_tf.layers import branch as blocks
+from ssl_tf.layers import inception
+from ssl_tf.methods.ssal import SSAL, Branch
+from ssl_tf.methods.supervised import Supervised
+
+SHAPE = (16, 16, 3)
+CLASSES = 6
+PAIRS = [0, 0, 1, 1, 2, 2]
+THIRDS = [0, 0, 0, 1, 1, 1]
+
+
+def tiny_densenet():
+    """With dropout: two layers a block."""
+    return densenet(SHAPE, depth=16, growth=4, dropout=0.3)
+
+
+def small_blocks():
+    """A narrow branch with every kind of block."""
+    return [
+        functools.partial(blocks.cbr, filters=4, kernel=3, strides=2),
+        functools.partial(inception.inception, width=0.02),
+        blocks.se,
+        blocks.gap,
+        functools.partial(blocks.dense, units=5),
+    ]
+
+
+def ssal(backbone=None, **more):
+    """SSAL with two narrow branches on a small DenseNet."""
+    branches = [
+        Branch("stage1_block2", small_blocks(), PAIRS, 0.5),
+        Branch("transition2", small_blocks(), THIRDS, 0.7),
+    ]
+    more = {"power": 0.5} | more
+    return SSAL(backbone or tiny_densenet(), CLASSES, branches, **more)
+
+
+def supervised(backbone=None, **more):
+    return Supervised(backbone or tiny_densenet(), CLASSES, **more)
+
+
+METHODS = {"ssal": ssal, "supervised": supervised}
+
+BACKBONES = {
+    "densenet": tiny_densenet,
+    "preact_resnet18": lambda: preact_resnet(SHAPE, 18, 4),
+    "preact_resnet50": lambda: preact_resnet(SHAPE, 50, 2),
+    "resnet18": lambda: resnet(SHAPE, 18, 4, "small"),
+    "resnet50": lambda: resnet(SHAPE, 50, 2, "imagenet", zero_init=True),
+    "se_wide_resnet": lambda: wide_resnet(SHAPE, 10, 1, se=True),
+    "wide_resnet": lambda: wide_resnet(SHAPE, 10, 1),
+}
+
+
+def batches(count=3, size=8, seed=0):
+    """`count` different batches of random images, as the pipeline makes them."""
+    draw = np.random.default_rng(seed)
+    return [
+        {
+            "views": (draw.random((size, *SHAPE), np.float32),),
+            "label": draw.integers(0, CLASSES, size).astype(np.int32),
+            "index": np.arange(i * size, (i + 1) * size, dtype=np.int64),
+        }
+        for i in range(count)
+    ]
+
+
+def dataset(given, part):
+    """The `Part` of global batches that one process feeds."""
+
+    def rows():
+        for batch in given:
+            size = len(batch["label"]) // part.total
+            for replica in range(part.first, part.first + part.count):
+                mine = slice(replica * size, (replica + 1) * size)
+                yield tf.nest.map_structure(lambda x, mine=mine: x[mine], batch)
+
+    local = len(given[0]["label"]) // part.total
+    spec = tf.nest.map_structure(
+        lambda x: tf.TensorSpec([local, *x.shape[1:]], x.dtype), given[0]
+    )
+    return tf.data.Dataset.from_generator(rows, output_signature=spec).repeat()

@@ -1,0 +1,115 @@
+"""The compiled update: replicas, micro-batches, recomputation and XLA change nothing."""
+
+import keras
+import numpy as np
+import pytest
+import small
+import tensorflow as tf
+
+from ssl_tf.errors import BadInput
+from ssl_tf.loop import Loop
+from ssl_tf.ops.distribute import Part
+from ssl_tf.optim import SGD
+
+RATES = [0.01, 0.01, 0.01]
+
+
+def optimizer():
+    return SGD(0.0, 0.9, nesterov=True, l2={"kernel": 1e-3}, form="keras")
+
+
+def train(method, strategy=None, given=None, **options):
+    """Three updates; the weights and the terms."""
+    strategy = strategy or tf.distribute.get_strategy()
+    given = given or small.batches()
+    with strategy.scope():
+        loop = Loop(method, optimizer(), strategy, **options)
+    loop.feed(lambda part: small.dataset(given, part))
+    terms, waiting = loop.run(RATES)
+    assert waiting.shape == (3,)
+    return [np.asarray(v) for v in method.weights], terms
+
+
+def built(make, strategy=None, **more):
+    keras.utils.set_random_seed(1)
+    with (strategy or tf.distribute.get_strategy()).scope():
+        return make(**more)
+
+
+def compare(ours, theirs, atol=1e-5):
+    for a, b in zip(ours[0], theirs[0], strict=True):
+        np.testing.assert_allclose(a, b, atol=atol, rtol=0)
+    np.testing.assert_allclose(ours[1], theirs[1], atol=atol, rtol=0)
+
+
+@pytest.mark.parametrize("name", small.METHODS)
+def test_two_replicas_train_like_one_dropout_included(name, two_replicas):
+    make = small.METHODS[name]
+    one = train(built(make))
+    two = train(built(make, two_replicas), two_replicas)
+    compare(one, two)
+
+
+def test_recomputation_gives_the_same_weights_and_statistics():
+    plain = train(built(small.ssal))
+    method = built(small.ssal)
+    method.recompute(1)
+    compare(plain, train(method), atol=1e-6)
+
+
+def test_the_update_compiles_under_xla_and_is_the_same():
+    compare(train(built(small.ssal)), train(built(small.ssal), xla=True), atol=2e-5)
+
+
+def flat(**more):
+    """A backbone whose images do not meet: no batch norm."""
+    images = keras.Input(small.SHAPE)
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="stage1_block1")(images)
+    x = keras.layers.GlobalAveragePooling2D(name="features")(x)
+    return small.supervised(keras.Model(images, x), **more)
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_micro_batches_add_up_to_the_batch(xla):
+    whole = train(built(flat))
+    compare(whole, train(built(flat), micro_batches=4, xla=xla))
+
+
+def test_micro_batches_keep_running_statistics_of_every_part():
+    method = built(small.ssal)
+    before = method.backbone.get_layer("head_norm").moving_mean.numpy()
+    train(method, micro_batches=2)
+    after = method.backbone.get_layer("head_norm").moving_mean.numpy()
+    assert np.abs(after - before).max() > 1e-3
+
+
+def test_a_loss_that_couples_images_refuses_micro_batches():
+    method = built(flat)
+    method.couples = True
+    with pytest.raises(BadInput, match="train.accumulate"):
+        Loop(method, optimizer(), tf.distribute.get_strategy(), micro_batches=2)
+
+
+def test_one_call_of_three_updates_is_three_calls_of_one():
+    weights, terms = train(built(small.ssal))
+    method = built(small.ssal)
+    loop = Loop(method, optimizer(), tf.distribute.get_strategy())
+    loop.feed(lambda part: small.dataset(small.batches(), part))
+    rows = np.concatenate([loop.run([rate])[0] for rate in RATES])
+    np.testing.assert_array_equal(rows, terms)
+    for a, b in zip(method.weights, weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_fit_works_on_one_device_and_does_the_same_updates():
+    weights, terms = train(built(small.ssal))
+    method = built(small.ssal)
+    sgd = optimizer()
+    sgd.learning_rate = RATES[0]
+    method.compile(optimizer=sgd)
+    data = small.dataset(small.batches(), Part()).take(3)
+    data = data.apply(tf.data.experimental.assert_cardinality(3))
+    history = method.fit(data, epochs=1, verbose=0, shuffle=False).history
+    np.testing.assert_allclose(history["loss"][-1], terms[:, 0].mean(), rtol=1e-5)
+    for a, b in zip(method.weights, weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
