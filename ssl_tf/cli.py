@@ -8,6 +8,7 @@ from pathlib import Path
 from ssl_tf.errors import BadInput
 
 INTERRUPTED = {"SIGINT": 130, "SIGTERM": 143}
+STRATEGIES = ("one", "mirrored", "workers", "tpu")
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,7 +75,7 @@ def show_list():
 
 
 def chosen(options):
-    """`(config, run folder)` that the arguments of `add_choice` name."""
+    """`(config, run folder, origin)` that the arguments of `add_choice` name."""
     from ssl_tf import config, runs
 
     overrides = list(options.set)
@@ -102,7 +103,20 @@ def chosen(options):
         seed.get("seed", 0),
         options.name,
     )
-    return spec, folder
+    return spec, folder, runs.origin(path, options.variant)
+
+
+def pairs(texts):
+    """`{"a": 1}` of `["a=1"]`; values are YAML."""
+    from ssl_tf import config
+
+    changes = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise BadInput(f"--set {text}: write --set name=value.")
+        changes[name] = config.value_of(value, f"--set {text}")
+    return changes
 
 
 def import_tensorflow():

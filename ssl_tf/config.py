@@ -146,13 +146,16 @@ def load(path, variant=None, overrides=()):
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise BadInput(f"--set {text}: write --set section.key=value.")
-        try:
-            parsed = yaml.load(value, Loader=StrictLoader)
-        except (yaml.YAMLError, BadInput) as error:
-            message = " ".join(str(error).split())
-            raise BadInput(f"--set {text}: {message}") from None
-        override(spec, key.strip(), parsed, "--set")
+        override(spec, key.strip(), value_of(value, f"--set {text}"), "--set")
     return spec
+
+
+def value_of(text, where):
+    """The plain value that a piece of YAML stands for."""
+    try:
+        return yaml.load(text, Loader=StrictLoader)
+    except (yaml.YAMLError, BadInput) as error:
+        raise BadInput(f"{where}: {' '.join(str(error).split())}") from None
 
 
 def override(spec, dotted, value, where):
@@ -193,6 +196,15 @@ def position(items, step, where):
 def dump(spec):
     """The YAML text of a config, keys in order."""
     return yaml.safe_dump(spec, sort_keys=False, allow_unicode=True, width=88)
+
+
+def scalar(text):
+    """A text as it must stand in YAML, quoted where it has to be."""
+    return (
+        yaml.safe_dump(text, default_flow_style=True, width=10**9)
+        .split("\n...")[0]
+        .strip()
+    )
 
 
 def digest(spec):

@@ -104,7 +104,7 @@ def keep_arrays(done, name, values):
         with runs.atomic(path) as out:
             np.save(out, value)
         if key.startswith("groups_"):
-            source = f"{done.folder}, evaluation {name}"
+            source = f"{'/'.join(done.folder.parts[-3:])}, evaluation {name}"
             groupings.save(
                 path.with_suffix(".yaml"), value, done.facts["classes"], source
             )

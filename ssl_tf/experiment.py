@@ -254,7 +254,6 @@ def build(parts, method, classes, size):
     needs = schema.parameters(method.func)
     context = {"backbone": backbone, "classes": classes}
     built = method(**{k: v for k, v in context.items() if k in needs})
-    built.seed = parts.train.seed
     if parts.train.recompute:
         built.recompute(parts.train.recompute)
     return built

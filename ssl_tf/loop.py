@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ssl_tf.errors import BadInput
+from ssl_tf.evaluation.terms import Evaluator
 from ssl_tf.ops import distribute
 
 
@@ -26,12 +27,15 @@ class Loop:
             update. Several replicas of which each waits for the others inside the
             forward pass (synchronised statistics) cannot be compiled that way.
         micro_batches: parts a replica's batch is computed in; gradients add up.
+        batch_size: images over all replicas, for `evaluator`.
 
     Raises:
         BadInput: micro-batches for a loss that couples the images of a batch.
     """
 
-    def __init__(self, method, optimizer, strategy, xla=False, micro_batches=1):
+    def __init__(
+        self, method, optimizer, strategy, xla=False, micro_batches=1, batch_size=256
+    ):
         if micro_batches > 1 and method.couples:
             raise BadInput(
                 f"train.accumulate: the loss of {method.name} couples the images of a "
@@ -49,7 +53,21 @@ class Loop:
         jit = self.compiled and not distribute.on_tpu(strategy)
         update = tf.autograph.experimental.do_not_convert(self.update_)
         self.update = tf.function(update, jit_compile=True) if jit else update
+        self.evaluator = Evaluator(method, strategy, batch_size)
         self.iterator = None
+        self.zeros = [np.asarray(v) for v in optimizer.variables]
+
+    def restart(self, weights):
+        """Back to step 0 from other weights; what is compiled stays compiled.
+
+        Args:
+            weights: arrays in the order of `method.weights`.
+        """
+        with self.strategy.scope():
+            for variable, value in zip(self.method.weights, weights, strict=True):
+                variable.assign(value)
+            for variable, value in zip(self.optimizer.variables, self.zeros):
+                variable.assign(value)
 
     def feed(self, dataset):
         """Sets the batches: `Part -> tf.data.Dataset` of one replica's batches."""

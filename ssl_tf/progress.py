@@ -105,9 +105,9 @@ def make_bar():
     )
 
 
-def header(folder, spec, parts, opened, model, loop, steps):
+def header(folder, spec, parts, opened, loop, steps):
     """Prints what is about to run: images, updates, devices, deviations."""
-    train = parts.train
+    train, model = parts.train, loop.method
     held = f", {opened.validation.size} held out" if opened.validation else ""
     lines = [
         f"run       {folder}",

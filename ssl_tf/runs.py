@@ -30,6 +30,14 @@ def folder(root, method, setting, variant=None, seed=0, name=None):
     return Path(root) / method / middle / f"seed{seed}"
 
 
+def origin(path, variant=None):
+    """What `environment.json` notes of the config: its file, below `home` if it is."""
+    path = Path(path).resolve()
+    if path.is_relative_to(config.home()):
+        path = path.relative_to(config.home())
+    return {"config": str(path), "variant": variant}
+
+
 @contextlib.contextmanager
 def atomic(path, mode="wb"):
     """Opens a temporary neighbour of `path` that takes its place on success.

@@ -14,7 +14,7 @@ def arguments():
     parser.add_argument(
         "--strategy",
         default="one",
-        choices=("one", "mirrored", "workers", "tpu"),
+        choices=cli.STRATEGIES,
         help="devices: one, all of this host, all hosts of TF_CONFIG or Slurm, a TPU",
     )
     parser.add_argument(
@@ -27,7 +27,7 @@ def main(argv=None):
     options = arguments().parse_args(argv)
     if options.list:
         return cli.show_list()
-    spec, folder = cli.chosen(options)
+    spec, folder, origin = cli.chosen(options)
     cli.import_tensorflow()
     from ssl_tf import trainer
 
@@ -38,6 +38,7 @@ def main(argv=None):
             root=options.datadir,
             strategy=options.strategy,
             tensorboard=options.tensorboard,
+            origin=origin,
         )
     except trainer.Stopped as stop:
         return stop.code

@@ -1,10 +1,10 @@
 """One training run from config to weights: assembles what `Training` drives."""
 
 import json
-import os
 import random
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,17 @@ from ssl_tf.training import Stopped, Training
 __all__ = ["Stopped", "train"]
 
 
-def train(spec, folder, *, root=None, strategy="one", tensorboard=False, quiet=False):
+def train(
+    spec,
+    folder,
+    *,
+    root=None,
+    strategy="one",
+    tensorboard=False,
+    quiet=False,
+    origin=None,
+    kept=None,
+):
     """Trains a config in a run folder, going on from its newest state.
 
     Args:
@@ -25,6 +35,9 @@ def train(spec, folder, *, root=None, strategy="one", tensorboard=False, quiet=F
         strategy: see `distribute.strategy`.
         tensorboard: log to `<folder>/tensorboard`.
         quiet: print warnings only.
+        origin: dict noted in `environment.json`: the config's file and variant.
+        kept: dict in which compiled models wait for the next run of this process that
+            differs in its seed only.
 
     Returns:
         the folder.
@@ -50,20 +63,24 @@ def train(spec, folder, *, root=None, strategy="one", tensorboard=False, quiet=F
             f"train.batch_size: is {parts.train.batch_size}; must be a multiple of "
             f"{share * parts.train.accumulate} (devices times train.accumulate)."
         )
-    chief = distribute.worker()[0] == 0
-    if not chief:
-        return run(parts, spec, folder, devices, root=root, quiet=True)
+    job = Job(parts, spec, folder, devices, root, origin or {}, kept)
+    if distribute.worker()[0] > 0:
+        return run(job, quiet=True)
     with runs.locked(folder):
         runs.remember(folder, spec)
-        return run(
-            parts,
-            spec,
-            folder,
-            devices,
-            root=root,
-            quiet=quiet,
-            tensorboard=tensorboard,
-        )
+        return run(job, quiet, callbacks(folder) if tensorboard else ())
+
+
+class Job(NamedTuple):
+    """What `run` is to do: see the arguments of `train`."""
+
+    parts: Any
+    spec: dict
+    folder: Path
+    devices: Any
+    root: Any
+    origin: dict
+    kept: dict | None
 
 
 def prepare(train):
@@ -79,35 +96,21 @@ def prepare(train):
         tf.config.experimental.enable_op_determinism()
 
 
-def run(parts, spec, folder, devices, *, root, quiet, tensorboard=False):
-    from ssl_tf import loop as loops
+def run(job, quiet, callbacks=()):
     from ssl_tf import progress as shown
     from ssl_tf.data import pipeline
-    from ssl_tf.ops import distribute
 
-    opened = opening.open_data(parts, root)
+    parts, folder = job.parts, job.folder
+    opened = opening.open_data(parts, job.root)
     method = opening.settle_groups(
         parts.method,
         opened.train.classes,
-        lambda: baseline_confusion(spec, folder, root, quiet),
+        lambda: baseline_confusion(job.spec, folder, job.root, quiet),
     )
-    with devices.scope():
-        model = experiment.build(parts, method, len(opened.train.classes), opened.size)
-        optimizer = scaled(parts.optimizer(), parts.train.precision)
-    xla = parts.train.xla
-    loop = loops.Loop(
-        model,
-        optimizer,
-        devices,
-        # XLA pays on GPU and TPU; convolutions on CPUs lose by it.
-        xla=distribute.kind() != "CPU" if xla == "auto" else xla,
-        micro_batches=parts.train.accumulate,
-    )
+    loop = compiled(job, method, opened)
     order = pipeline.shuffled(
         opened.train.size, parts.train.batch_size, parts.train.seed
     )
-    steps = len(order(0))
-    bar = shown.Progress(label(folder), parts.train.epochs, steps, quiet)
     training = Training(
         folder,
         loop,
@@ -115,18 +118,54 @@ def run(parts, spec, folder, devices, *, root, quiet, tensorboard=False):
         parts,
         order,
         peak=experiment.peak(parts),
-        progress=bar,
-        callbacks=callbacks(folder) if tensorboard else (),
+        progress=shown.Progress(
+            label(folder), parts.train.epochs, len(order(0)), quiet
+        ),
+        callbacks=callbacks,
     )
     if training.chief:
-        describe(folder, opened, model, devices, loop)
+        describe(job, opened, loop)
         if not quiet:
-            shown.header(folder, spec, parts, opened, model, loop, steps)
+            shown.header(folder, job.spec, parts, opened, loop, len(order(0)))
     rows = training.run()
     if training.chief:
-        runs.save_weights(model, folder, "last")
-        record(folder, spec, rows[-1])
+        runs.save_weights(loop.method, folder, "last")
+        record(folder, job.spec, rows[-1])
     return folder
+
+
+def compiled(job, method, opened):
+    """The `Loop` of a job; one that waits in `kept` gets this seed's weights."""
+    from ssl_tf import loop as loops
+    from ssl_tf.ops import distribute
+
+    parts = job.parts
+    classes = len(opened.train.classes)
+    likeness = config.digest(
+        job.spec
+        | {"train": job.spec["train"] | {"seed": 0}, "data": [opened.size, classes]}
+    )
+    if job.kept is not None and likeness in job.kept:
+        loop = job.kept[likeness]
+        fresh = experiment.build(parts, method, classes, opened.size)
+        loop.restart([np.asarray(v) for v in fresh.weights])
+        return loop
+    with job.devices.scope():
+        model = experiment.build(parts, method, classes, opened.size)
+        optimizer = scaled(parts.optimizer(), parts.train.precision)
+    # XLA pays on GPU and TPU; convolutions on CPUs lose by it.
+    wanted = parts.train.xla
+    loop = loops.Loop(
+        model,
+        optimizer,
+        job.devices,
+        xla=distribute.kind() != "CPU" if wanted == "auto" else wanted,
+        micro_batches=parts.train.accumulate,
+        batch_size=parts.train.batch_size,
+    )
+    if job.kept is not None:
+        job.kept[likeness] = loop
+    return loop
 
 
 def scaled(optimizer, precision):
@@ -154,8 +193,9 @@ def callbacks(folder):
     return [keras.callbacks.TensorBoard(str(Path(folder) / "tensorboard"))]
 
 
-def describe(folder, opened, model, devices, loop):
+def describe(job, opened, loop):
     """Writes `data.json` (what is needed without the data) and `environment.json`."""
+    model = loop.method
     facts = {
         "name": opened.train.name,
         "classes": list(opened.train.classes),
@@ -172,13 +212,13 @@ def describe(folder, opened, model, devices, loop):
         "parameters": model.count_params(),
     }
     machine = runs.environment(
-        strategy=type(devices).__name__,
-        replicas=devices.num_replicas_in_sync,
+        strategy=type(job.devices).__name__,
+        replicas=job.devices.num_replicas_in_sync,
         xla=loop.compiled,
-        processes=int(os.environ.get("SLURM_NTASKS", 1)),
+        **job.origin,
     )
     for name, content in (("data", facts), ("environment", machine)):
-        with runs.atomic(Path(folder) / f"{name}.json") as out:
+        with runs.atomic(job.folder / f"{name}.json") as out:
             out.write(json.dumps(content, indent=1).encode())
 
 

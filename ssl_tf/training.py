@@ -9,7 +9,6 @@ import numpy as np
 from ssl_tf import optim, runs, state
 from ssl_tf.data import pipeline
 from ssl_tf.errors import BadInput
-from ssl_tf.evaluation.terms import Evaluator
 from ssl_tf.ops import distribute
 
 SECONDS_A_CALL = 1.0
@@ -57,7 +56,6 @@ class Training:
         self.callbacks = keras.callbacks.CallbackList(
             list(callbacks), model=loop.method
         )
-        self.evaluator = Evaluator(loop.method, loop.strategy, parts.train.batch_size)
         self.chief = distribute.worker()[0] == 0
         self.steps_per_epoch = len(order(0))
         self.step, self.rows, self.best = 0, [], None
@@ -179,7 +177,7 @@ class Training:
         every = self.train.evaluate_every
         if done == self.train.epochs or (every and done % every == 0):
             split = "test" if self.opened.validation is None else "validation"
-            values = self.evaluator(self.opened.plain(split))
+            values = self.loop.evaluator(self.opened.plain(split))
             row |= {f"{split}_{name}": value for name, value in values.items()}
             self.keep_best(split, values)
         images = self.steps_per_epoch * self.train.batch_size

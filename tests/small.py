@@ -71,6 +71,7 @@ def batches(count=3, size=8, seed=0):
             "views": (draw.random((size, *SHAPE), np.float32),),
             "label": draw.integers(0, CLASSES, size).astype(np.int32),
             "index": np.arange(i * size, (i + 1) * size, dtype=np.int64),
+            "key": draw.integers(-(2**31), 2**31, size).astype(np.int32),
         }
         for i in range(count)
     ]

@@ -71,8 +71,12 @@ def save(path, groups, classes, source):
         int(g): [c for c, own in zip(classes, groups) if own == g]
         for g in sorted(set(groups))
     }
+    rows = [
+        f"  {g}: [{', '.join(map(config.scalar, own))}]" for g, own in members.items()
+    ]
+    text = "\n".join([f"source: {config.scalar(source)}", "groups:", *rows]) + "\n"
     with runs.atomic(path) as out:
-        out.write(config.dump({"source": source, "groups": members}).encode())
+        out.write(text.encode())
 
 
 def generate(confusion, count, similar=True, margin=1.1, seed=0):

@@ -10,7 +10,7 @@ class Dropout(keras.layers.Layer):
     """Zeroes a share of the values and scales the others by 1 / (1 - rate).
 
     Inside `chance.keyed` (every training step of ours) the mask is a function of
-    (seed, step, image index, layer name): the same on one device and on many, before
+    (seed, epoch, image index, layer name): the same on one device and on many, before
     and after a resume. Elsewhere Keras' own generator draws it.
 
     Args:

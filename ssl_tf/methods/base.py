@@ -21,7 +21,6 @@ class Method(keras.Model):
 
     Attributes:
         terms: the names `objective` returns, in log order; "loss" is minimised.
-        seed: int, of the masks drawn inside the network.
         couples: whether an image's loss depends on the others of its batch.
     """
 
@@ -32,7 +31,6 @@ class Method(keras.Model):
         super().__init__(name=name)
         self.backbone = backbone
         self.taps = tuple(taps)
-        self.seed = 0
         tapped = [backbone.get_layer(tap).output for tap in self.taps]
         model = keras.Model(backbone.input, [backbone.output, *tapped])
         # Functions, not models: as attributes those would be saved as weights.
@@ -70,8 +68,9 @@ class Method(keras.Model):
         """The only tape: this replica's share of the gradient, and the terms.
 
         Args:
-            batch: `{"views": tuple of [B, H, W, C], "label": [B], "index": [B]}`.
-            optimizer: scales the loss and counts steps; the compiled one if `None`.
+            batch: `{"views": tuple of [B, H, W, C], "label": [B], "index": [B]}` and,
+                for dropout that does not depend on the devices, `"key": [B]`.
+            optimizer: scales the loss; the compiled one if `None`.
             micro_batches: how many such batches one update adds up.
 
         Returns:
@@ -79,13 +78,13 @@ class Method(keras.Model):
             micro-batches the gradients are those of the global mean.
         """
         optimizer = optimizer or self.optimizer
-        step = optimizer.iterations
-        with chance.keyed(self.seed, step, batch["index"]), tf.GradientTape() as tape:
+        key = batch.get("key")
+        with chance.keyed(key), tf.GradientTape() as tape:
             terms = self.objective(batch, training=True)
             loss = tf.reduce_mean(terms["loss"])
             loss = loss / (distribute.replicas() * micro_batches)
             loss = optimizer.scale_loss(loss)
-        with chance.keyed(self.seed, step, batch["index"]):
+        with chance.keyed(key):  # recomputed parts draw their masks again
             gradients = tape.gradient(loss, self.trainable_variables)
         return gradients, terms
 

@@ -1,4 +1,4 @@
-"""Randomness inside a model, keyed by (seed, step, image) on any backend.
+"""Randomness inside a model, keyed by (seed, epoch, image) on any backend.
 
 Keras' own dropout draws the same mask on every replica, and its seed state is in no
 weight file. Here a context says which images are being computed; layers inside hash
@@ -15,16 +15,17 @@ KEYS = contextvars.ContextVar("keys", default=None)
 
 
 @contextlib.contextmanager
-def keyed(seed, step, index):
-    """Within it, `mask` depends on (seed, step, index) only.
+def keyed(keys):
+    """Within it, `uniform` depends on these keys and the layer's name only.
 
     Args:
-        seed: int, the run's seed.
-        step: integer scalar, optimizer updates done so far.
-        index: `[B]` integers, positions of the images in their split.
+        keys: `[B]` int32, one a (seed, epoch, image), as the pipeline makes them; or
+            `None`, which changes nothing.
     """
-    key = mix(ops.cast(step, "uint32") + word(seed * 0x9E3779B1 + 0x7F4A7C15))
-    token = KEYS.set(mix(ops.cast(index, "uint32") * word(0x9E3779B1) + key))
+    if keys is None:
+        yield
+        return
+    token = KEYS.set(ops.cast(keys, "uint32"))
     try:
         yield
     finally:

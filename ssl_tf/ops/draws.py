@@ -49,6 +49,12 @@ def seeds(seed, epoch, index, view):
     return tf.broadcast_to(state, tf.shape(index))
 
 
+def keys(seed, epoch, index):
+    """`[B]` int32 per image and epoch, independent of the seeds of its views."""
+    high = tf.bitwise.right_shift(seeds(seed, epoch, index, 2**20), constant(32))
+    return tf.bitcast(tf.cast(high, tf.uint32), tf.int32)
+
+
 def split(seeds, count):
     """`count` independent seed vectors `[B]` from one."""
     return tf.unstack(bits(seeds, count), axis=1)

@@ -1,0 +1,166 @@
+"""Turns official checkpoints into runs that can be evaluated.
+
+python -m ssl_tf.convert --list
+python -m ssl_tf.convert ssal_densenet190_cifar100
+python -m ssl_tf.convert FILE --from keras_h5 --to ssal densenet190 --dataset cifar100
+python -m ssl_tf.convert FILE --from torch --list
+"""
+
+import sys
+from pathlib import Path
+
+from ssl_tf import cli
+from ssl_tf.errors import BadInput
+
+FORMS = ("keras_h5", "torch", "safetensors", "npz")
+
+
+def arguments():
+    parser = cli.parser("convert", __doc__)
+    parser.add_argument(
+        "what",
+        nargs="*",
+        metavar="NAME|FILE",
+        help="names of models/manifest.yaml, `all` of them, or with --from one file",
+    )
+    parser.add_argument("--from", dest="form", choices=FORMS, help="form of FILE")
+    parser.add_argument(
+        "--to", nargs=2, metavar=("METHOD", "ARCH"), help="what FILE belongs to"
+    )
+    parser.add_argument("--dataset", metavar="D", help="data set FILE was trained on")
+    parser.add_argument("--config", metavar="F", help="a config instead of --to")
+    parser.add_argument("--key", metavar="K", help="torch: entry that holds weights")
+    parser.add_argument("--variant", metavar="V", help="a variant of the config")
+    parser.add_argument(
+        "--set",
+        metavar="A.B=C",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="values that differ from the config's, e.g. data.norm=mean_std",
+    )
+    parser.add_argument("--runs", metavar="DIR", default="runs", help="default: runs")
+    parser.add_argument("--name", metavar="N", help="instead of <arch>_<data>_official")
+    parser.add_argument(
+        "--models", metavar="DIR", help="where checkpoints lie; default: models"
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="official checkpoints, or arrays in FILE"
+    )
+    return parser
+
+
+def main(argv=None):
+    options = arguments().parse_args(argv)
+    if options.form is not None:
+        return listed(options) if options.list else foreign(options)
+    if options.to or options.config or options.key:
+        raise BadInput("--to, --config and --key go with a FILE and --from.")
+    from ssl_tf import config
+
+    options.models = Path(options.models or config.home() / "models")
+    if options.list:
+        return catalogue(options)
+    return official(options)
+
+
+def catalogue(options):
+    """Prints the manifest: name, file, whether it is there, the paper's numbers."""
+    from ssl_tf.weights import manifest
+
+    for name, entry in manifest.load().items():
+        there = (options.models / entry.file).exists()
+        paper = ", ".join(f"{k} {v}" for k, v in entry.paper.get("terms", {}).items())
+        print(f"{name:32} {entry.file:28} {'here' if there else '-':5} {paper}")
+    return 0
+
+
+def official(options):
+    """Converts entries of the manifest; goes on with the next where one fails."""
+    from ssl_tf.weights import download, manifest
+
+    entries = manifest.load()
+    names = list(entries) if options.what == ["all"] else options.what
+    if not names:
+        raise BadInput("give a name, `all`, or FILE --from; --list shows the names.")
+    if options.name and len(names) > 1:
+        raise BadInput("--name: goes with one checkpoint.")
+    chosen = {name: manifest.find(entries, name) for name in names}
+    failed = []
+    for name, entry in chosen.items():
+        try:
+            path = download.fetch(entry, options.models)
+            place = (entry.method, entry.arch, entry.dataset)
+            notes = {"entry": name, "licence": entry.licence}
+            become(options, path, entry.format, place, entry, notes)
+        except BadInput as error:
+            print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+            failed.append(name)
+    if failed:
+        print(f"not converted: {', '.join(failed)}", file=sys.stderr)
+    return 2 if failed else 0
+
+
+def foreign(options):
+    """Converts one file that the user names."""
+    if len(options.what) != 1 or bool(options.to) == bool(options.config):
+        raise BadInput("--from: give one FILE and --to METHOD ARCH, or --config.")
+    place = (*(options.to or ()), options.dataset)
+    become(options, Path(options.what[0]), options.form, place)
+    return 0
+
+
+def become(options, path, form, place, entry=None, notes=None):
+    """Makes one file a run.
+
+    Args:
+        options: parsed arguments.
+        path: the file.
+        form: see `files.read`.
+        place: (method, arch, dataset) of its config, unless `--config` names one.
+        entry: `manifest.Entry`, whose variant and key hold where none is given.
+        notes: dict for the certificate.
+    """
+    from ssl_tf import config, runs
+
+    own = entry.variant if entry else None
+    variant = options.variant or own
+    source = Path(options.config) if options.config else config.find(*place)
+    spec = config.load(source, variant, options.set)
+    stem = f"{source.stem}_official"
+    folder = runs.folder(
+        options.runs,
+        str(spec["method"].get("name")).rpartition(".")[2].lower(),
+        stem,
+        None if variant == own else variant,
+        spec["train"].get("seed", 0),
+        options.name,
+    )
+    cli.import_tensorflow()
+    from ssl_tf import converter
+
+    written = converter.convert(
+        spec,
+        folder,
+        path,
+        form,
+        key=options.key or (entry.key if entry else None),
+        origin=runs.origin(source, variant),
+        notes=notes,
+    )
+    converter.told(folder, written)
+
+
+def listed(options):
+    """Prints name, shape and type of every array in a file."""
+    from ssl_tf.weights import files
+
+    if len(options.what) != 1:
+        raise BadInput("--list with --from: give one FILE.")
+    for name, array in files.read(options.what[0], options.form, options.key).items():
+        print(f"{name}  {list(array.shape)}  {array.dtype}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,216 @@
+"""A foreign checkpoint becomes a run: built without data, filled, proven, written."""
+
+import json
+import os
+import shutil
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from ssl_tf import config, experiment, opening, runs
+from ssl_tf.errors import BadInput
+from ssl_tf.weights import checksums, files, port, tables, wiring
+
+PROBE = 20210107  # seed of the image in the certificate
+
+
+def convert(spec, folder, file, form, *, key=None, origin=None, notes=None):
+    """Writes a run folder with the weights of a file, or leaves nothing behind.
+
+    Args:
+        spec: sections, from `config.load`.
+        folder: the run folder, from `runs.folder`.
+        file: path of the checkpoint.
+        form: see `files.read`.
+        key: see `files.read`.
+        origin: dict noted in `environment.json`: the config's file and variant.
+        notes: dict for the certificate: where the file comes from.
+
+    Returns:
+        whether it was written now; `False` if just this was there before.
+
+    Raises:
+        BadInput: the config needs its data first, the file does not fit the model (all
+            misfits are listed), or the folder holds something else.
+    """
+    folder, file = Path(folder), Path(file)
+    parts = experiment.check(spec)
+    files.recognise(file)
+    source = {"name": file.name, "sha256": checksums.digest(file), "format": form}
+    if folder.exists():
+        same(folder, spec, source)
+        return False
+    method = built(parts, spec)
+    filled = fill(method, file, form, key)
+    certificate = {
+        "file": source | {"bytes": file.stat().st_size} | (notes or {}),
+        **filled,
+        "parameters": method.count_params(),
+        "probe": probe(method, experiment.view_size(parts)),
+    }
+    contents = {
+        "data": facts(parts, method),
+        "environment": runs.environment(**(origin or {})),
+        "certificate": certificate,
+    }
+    write(folder, spec, method, contents)
+    return True
+
+
+def same(folder, spec, source):
+    """Raises BadInput unless the folder holds the run that `convert` would write."""
+    place = folder / "certificate.json"
+    if not (runs.finished(folder) and place.exists()):
+        raise BadInput(
+            f"{folder}: is there, but is no finished conversion; remove it or choose "
+            "another --name."
+        )
+    try:
+        certificate = json.loads(place.read_text())
+        given = {key: certificate["file"][key] for key in ("sha256", "format")}
+        kept = certificate["weights_sha256"]
+    except (ValueError, KeyError, TypeError):
+        raise BadInput(f"{place}: is damaged; remove the folder.") from None
+    keys = config.differences(runs.stored(folder), spec)
+    if given != {key: source[key] for key in given}:
+        keys.append("checkpoint")
+    if kept != checksums.digest(folder / "last.weights.h5"):
+        keys.append("last.weights.h5")
+    if keys:
+        raise BadInput(
+            f"{folder}: holds a run with another {', '.join(keys[:8])}; choose another "
+            "--name or remove the folder."
+        )
+
+
+def built(parts, spec):
+    """The method of a config, on as many classes as its data set is known to have."""
+    classes, size = experiment.class_count(parts), experiment.view_size(parts)
+    missing = "number of classes" if classes is None else "size of its images"
+    if classes is None or size is None or opening.derived(parts.method):
+        raise BadInput(
+            f"config: {spec['data']['name']} does not fix the {missing} or the groups "
+            "before it is read; write them into the config."
+        )
+    method = opening.settle_groups(parts.method, None, None)
+    return experiment.build(parts, method, classes, size)
+
+
+def fill(method, file, form, key):
+    """Ports the arrays of a file; says how many there were and what was proven."""
+    try:
+        compared = 0
+        if form == "keras_h5":
+            layers = files.keras_layers(file)
+            names = tables.keras_names(method, layers)
+            compared = wiring.check(method, layers, names)
+            arrays, rules = files.flat(layers), tables.keras_rules(names)
+        else:
+            arrays = files.read(file, form, key)
+            table = tables.torch_rules if form == "torch" else tables.own_rules
+            rules = table(method)
+        sources = port.port(method, arrays, rules)
+    except BadInput as error:
+        text = str(error).removeprefix(f"{file}: ")
+        raise BadInput(f"{file}: {text}") from None
+    return {
+        "arrays": len(arrays),
+        "weights": len(sources),
+        "layers_with_equal_wiring": compared,
+    }
+
+
+def probe(method, size):
+    """What a method answers to one fixed random image, to be compared elsewhere.
+
+    The numbers agree across machines to about five digits, `crc32` on one machine.
+    """
+    image = np.random.RandomState(PROBE).rand(1, size, size, 3).astype(np.float32)
+    every = getattr(method, "outputs", lambda images: [method(images)])
+    outputs = [np.asarray(x, np.float32)[0] for x in every(image)]
+    rounded = lambda x: float(f"{x:.6g}")
+    return {
+        "image": f"numpy.random.RandomState({PROBE}).rand(1, {size}, {size}, 3)",
+        "outputs": [
+            {
+                "values": len(x),
+                "argmax": int(x.argmax()),
+                "mean": rounded(x.mean()),
+                "deviation": rounded(x.std()),
+                "first": [rounded(value) for value in x[:5]],
+            }
+            for x in outputs
+        ],
+        "crc32": f"{zlib.crc32(np.concatenate(outputs).tobytes()):08x}",
+    }
+
+
+def facts(parts, method):
+    """`data.json`, as far as it is known without the images."""
+    normal, norm = None, parts.data.norm
+    if norm not in ("mean_std", "saturated"):
+        normal = opening.normalisation(norm, None)
+    return {
+        "name": experiment.name_of(parts),
+        "classes": class_names(parts),
+        "size": experiment.view_size(parts),
+        "resize": parts.data.resize,
+        "mean": normal and list(normal.mean),
+        "deviation": normal and list(normal.deviation),
+        "images": {},
+        "groups": [list(groups) for groups in getattr(method, "groups", ())],
+        "parameters": method.count_params(),
+    }
+
+
+def class_names(parts):
+    """Class names in label order: those a grouping of the data set lists, sorted."""
+    if parts.data.classes is not None:
+        return list(parts.data.classes)
+    count, name = experiment.class_count(parts), experiment.name_of(parts)
+    places = config.home() / "configs" / "groupings"
+    for path in sorted(places.glob(f"{name}_*.yaml")):
+        groups = config.read_yaml(path)["groups"].values()
+        names = sorted(str(member) for members in groups for member in members)
+        if len(names) == count:
+            return names
+    return [str(label) for label in range(count)]
+
+
+def write(folder, spec, method, contents):
+    """Writes a run folder under another name, then gives it its own."""
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        with runs.atomic(temporary / "config.yaml") as out:
+            out.write(config.dump(spec).encode())
+        runs.save_weights(method, temporary, "last")
+        weights = checksums.digest(temporary / "last.weights.h5")
+        contents["certificate"]["weights_sha256"] = weights
+        for name, content in contents.items():
+            with runs.atomic(temporary / f"{name}.json") as out:
+                out.write(json.dumps(content, indent=1).encode())
+        os.rename(temporary, folder)
+        runs.sync_folder(folder.parent)
+    except OSError as error:
+        raise runs.unwritable(folder, error) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def told(folder, written):
+    """Prints what came out, and what to do with it."""
+    if not written:
+        print(f"{folder}: done already.", file=sys.stderr)
+        return
+    certificate = json.loads((folder / "certificate.json").read_text())
+    wired = certificate["layers_with_equal_wiring"]
+    proof = f", the wiring of {wired} layers is ours" if wired else ""
+    print(
+        f"{folder}: {certificate['parameters']:,} parameters from "
+        f"{certificate['arrays']} arrays{proof}.\n"
+        f"next: python -m ssl_tf.evaluate {folder} terms --datadir DIR",
+        file=sys.stderr,
+    )

@@ -1,0 +1,70 @@
+"""Arithmetic of a model: multiply-adds, activations, and what a run of it takes."""
+
+import numpy as np
+
+TWO_CORES = 80e9  # FLOP/s that two cores sustain in training, see `plan`
+
+
+def multiply_adds(model, shape):
+    """Multiply-adds of convolutions and dense layers for one image.
+
+    Args:
+        model: `Method` or functional `keras.Model`, built.
+        shape: `(H, W, C)` of the image.
+
+    Returns:
+        int. Batch norms, activations and pooling are not counted.
+    """
+    return sum(count for _, count in layers(model, shape))
+
+
+def layers(model, shape):
+    """`[(layer name, multiply-adds)]` of every convolution and dense layer."""
+    import keras
+
+    found = []
+    for layer in flat(model):
+        if isinstance(layer, keras.layers.Conv2D):
+            places = np.prod(layer.output.shape[1:3])
+            found.append((layer.name, int(places * np.prod(layer.kernel.shape))))
+        elif isinstance(layer, keras.layers.Dense):
+            found.append((layer.name, int(np.prod(layer.kernel.shape))))
+    return found
+
+
+def flat(layer):
+    """The layers without layers of their own below a model, each once."""
+    inner = getattr(layer, "layers", None)
+    if inner is None:
+        return [layer]
+    return [leaf for part in inner for leaf in flat(part)]
+
+
+def activations(model):
+    """Values that the backward pass of one image keeps: every layer's output."""
+    import keras
+
+    total = 0
+    for layer in flat(model):
+        skipped = (keras.layers.InputLayer, keras.layers.ZeroPadding2D)
+        if isinstance(layer, skipped) or not getattr(layer, "_inbound_nodes", None):
+            continue
+        outputs = keras.tree.flatten(layer.output)
+        total += sum(int(np.prod(x.shape[1:])) for x in outputs)
+    return total
+
+
+def training_flops(model, shape):
+    """Floating-point operations of one image's forward and backward pass."""
+    return 6 * multiply_adds(model, shape)
+
+
+def told(seconds):
+    """`90.0` -> "90 s", `7200` -> "2.0 h", `864000` -> "10 days"."""
+    if seconds < 600:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 2 * 86400:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.0f} days"

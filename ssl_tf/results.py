@@ -1,0 +1,254 @@
+"""Finished numbers: gathered from run folders and kept files, joined with the papers'."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ssl_tf import config, runs
+from ssl_tf.errors import BadInput
+from ssl_tf.ops.stats import mean_and_deviation
+
+KEPT = "results"  # committed: numbers that survive the machine
+
+
+class Setting(NamedTuple):
+    """What was run: all that tells two rows of a table apart, but the seed."""
+
+    method: str
+    name: str
+    variant: str | None
+    official: bool
+
+
+class Line(NamedTuple):
+    """One line of a table.
+
+    Attributes:
+        setting: `Setting`.
+        metric: `<evaluation>.<name>`.
+        label: what the paper calls it.
+        values: one a seed, in order of seeds.
+        paper: its number, or `None`.
+        org: of the architecture's own paper, or `None`.
+        parameters: int or `None`.
+        source: where in the paper.
+    """
+
+    setting: Setting
+    metric: str
+    label: str
+    values: list
+    paper: float | None
+    org: float | None
+    parameters: int | None
+    source: str
+
+
+def gather(roots):
+    """Records of all finished evaluations.
+
+    Args:
+        roots: folders of runs, or `.jsonl` files of kept records.
+
+    Returns:
+        list of dicts; the newest of each (setting, seed, evaluation, split, weights).
+
+    Raises:
+        BadInput: a file is damaged.
+    """
+    found = {}
+    for root in map(Path, roots):
+        if root.suffix == ".jsonl":
+            records = read_lines(root)
+        else:
+            records = [r for folder in folders(root) for r in of_run(folder)]
+        for record in records:
+            old = found.get(key(record))
+            if old is None or old["date"] <= record["date"]:
+                found[key(record)] = record
+    return sorted(found.values(), key=key)
+
+
+def key(record):
+    names = "method name variant official seed evaluation split weights".split()
+    return tuple(str(record.get(n)) for n in names)
+
+
+def folders(root):
+    """All run folders below `root`."""
+    return sorted(p.parent for p in Path(root).glob("**/config.yaml"))
+
+
+def read_lines(path):
+    try:
+        return [json.loads(x) for x in Path(path).read_text().splitlines() if x.strip()]
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: is no file of results ({error}).") from None
+
+
+def of_run(folder):
+    """The records of one run folder, each with all that is needed without it."""
+    lines = runs.results(folder)
+    if not lines:
+        return []
+    read = lambda name: (
+        json.loads((folder / name).read_text()) if (folder / name).exists() else {}
+    )
+    spec, facts, machine = (
+        runs.stored(folder),
+        read("data.json"),
+        read("environment.json"),
+    )
+    variant = machine.get("variant")
+    name = folder.parent.name
+    official = (folder / "certificate.json").exists()
+    common = {
+        "method": folder.parent.parent.name,
+        "name": name.removesuffix(f"_{variant}") if variant else name,
+        "variant": variant,
+        "official": official,
+        "seed": spec["train"].get("seed", 0),
+        "file": machine.get("config"),
+        "parameters": facts.get("parameters"),
+        "machine": machine.get("processor"),
+        "commit": machine.get("commit"),
+        "command": machine.get("command"),
+        "paper": spec.get("paper") or {},
+    }
+    defaults = {"weights": "last", "arguments": {}}
+    return [defaults | common | line for line in lines]
+
+
+def lines(records, labels):
+    """Table lines: one a setting and metric, values of all seeds together.
+
+    Args:
+        records: from `gather`.
+        labels: `{method: {metric: label}}`; metrics without a label are left out, and
+            the paper's numbers appear even where nothing was run.
+    """
+    table = {}
+    for record in records:
+        if record["split"] != "test" or record["weights"] != "last":
+            continue
+        setting = Setting(
+            *(record[n] for n in ("method", "name", "variant", "official"))
+        )
+        for name, value in record["values"].items():
+            metric = f"{record['evaluation']}.{name}"
+            label = labels.get(record["method"], {}).get(metric)
+            if label is None or not isinstance(value, (int, float)):
+                continue
+            line = table.setdefault(
+                (setting, metric), blank(setting, metric, label, record)
+            )
+            line.values.append(value)
+    return list(table.values())
+
+
+def blank(setting, metric, label, record):
+    """A line without values, with the paper's numbers of a record's config."""
+    paper = record.get("paper") or {}
+    evaluation, _, name = metric.partition(".")
+    return Line(
+        setting=setting,
+        metric=metric,
+        label=label,
+        values=[],
+        paper=(paper.get(evaluation) or {}).get(name),
+        org=(paper.get("org") or {}).get(name),
+        parameters=record.get("parameters") or paper.get("parameters"),
+        source=str(paper.get("source", "")),
+    )
+
+
+def expected(settings, labels):
+    """Lines without values for every number that a config says the paper has.
+
+    Args:
+        settings: `[(method, name, variant, spec)]`.
+        labels: see `lines`.
+    """
+    found = []
+    for method, name, variant, spec in settings:
+        setting = Setting(method, name, variant, False)
+        for metric, label in labels.get(method, {}).items():
+            line = blank(setting, metric, label, {"paper": spec.get("paper")})
+            if line.paper is not None:
+                found.append(line)
+    return found
+
+
+class Row(NamedTuple):
+    """A line with its official twin: one row of the printed table."""
+
+    line: Line
+    official: Any
+
+
+def joined(found, wanted):
+    """Rows: ours beside the official weights' number, missing ones included."""
+    ours = {(x.setting[:3], x.metric): x for x in found if not x.setting.official}
+    theirs = {(strip(x.setting), x.metric): x for x in found if x.setting.official}
+    for line in wanted:
+        ours.setdefault((line.setting[:3], line.metric), line)
+    rows = [Row(x, theirs.get((place[0], x.metric))) for place, x in ours.items()]
+    return sorted(
+        rows, key=lambda row: (row.line.setting[:2], str(row.line.setting[2]))
+    )
+
+
+def strip(setting):
+    return (setting.method, setting.name.removesuffix("_official"), setting.variant)
+
+
+def percent(value, signed=False):
+    if value is None:
+        return ""
+    return f"{100 * value:+.2f}" if signed else f"{100 * value:.2f}"
+
+
+def cell(values):
+    """`78.12 ± 0.31 (3)` of shares; empty for none."""
+    if not values:
+        return ""
+    mean, spread = mean_and_deviation(values)
+    if spread is None:
+        return f"{percent(mean)} (1)"
+    return f"{percent(mean)} ± {percent(spread)} ({len(values)})"
+
+
+HEAD = (
+    "setting",
+    "variant",
+    "",
+    "org",
+    "paper",
+    "official weights",
+    "ours",
+    "difference",
+    "parameters",
+)
+
+
+def cells(row):
+    """The printed cells of a row, in the order of `HEAD`."""
+    line = row.line
+    mean = mean_and_deviation(line.values)[0] if line.values else None
+    known = line.paper is not None and mean is not None
+    return (
+        line.setting.name,
+        line.setting.variant or "default",
+        line.label,
+        percent(line.org),
+        percent(line.paper),
+        cell(row.official.values) if row.official else "",
+        cell(line.values),
+        percent(mean - line.paper, signed=True) if known else "",
+        f"{line.parameters:,}" if line.parameters else "",
+    )
+
+
+def labels():
+    """`{method: {metric: label}}` of `configs/run_all.yaml`."""
+    return config.read_yaml(config.home() / "configs" / "run_all.yaml")["labels"]
