@@ -1,7 +1,7 @@
 """Turns official checkpoints into runs that can be evaluated.
 
 python -m ssl_tf.convert --list
-python -m ssl_tf.convert ssal_densenet190_cifar100
+python -m ssl_tf.convert ssal_densenet190-40_ssal
 python -m ssl_tf.convert FILE --from keras_h5 --to ssal densenet190 --dataset cifar100
 python -m ssl_tf.convert FILE --from torch --list
 """
@@ -77,7 +77,7 @@ def catalogue(options):
 
 def official(options):
     """Converts entries of the manifest; goes on with the next where one fails."""
-    from ssl_tf.weights import download, manifest
+    from ssl_tf.weights import manifest
 
     entries = manifest.load()
     names = list(entries) if options.what == ["all"] else options.what
@@ -85,14 +85,19 @@ def official(options):
         raise BadInput("give a name, `all`, or FILE --from; --list shows the names.")
     if options.name and len(names) > 1:
         raise BadInput("--name: goes with one checkpoint.")
-    chosen = {name: manifest.find(entries, name) for name in names}
+    for name in names:
+        manifest.find(entries, name)
     failed = []
-    for name, entry in chosen.items():
+    for name in names:
         try:
-            path = download.fetch(entry, options.models)
-            place = (entry.method, entry.arch, entry.dataset)
-            notes = {"entry": name, "licence": entry.licence}
-            become(options, path, entry.format, place, entry, notes)
+            from_manifest(
+                name,
+                options.runs,
+                models=options.models,
+                variant=options.variant,
+                overrides=options.set,
+                folder=options.name,
+            )
         except BadInput as error:
             print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
             failed.append(name)
@@ -101,54 +106,74 @@ def official(options):
     return 2 if failed else 0
 
 
+def from_manifest(name, root, *, models=None, variant=None, overrides=(), folder=None):
+    """Fetches an official checkpoint if need be, and makes it a run.
+
+    Args:
+        name: of an entry in `models/manifest.yaml`.
+        root: where run folders are.
+        models: where checkpoints lie, or `None` for `models/`.
+        variant: of the config, or `None` for the entry's.
+        overrides: `"a.b=c"` texts, see `config.load`.
+        folder: middle of the run folder instead of `<arch>_<dataset>_official`.
+
+    Returns:
+        the run folder.
+
+    Raises:
+        BadInput: no such entry, no mirror gives its file, or see `converter.convert`.
+    """
+    from ssl_tf import config
+    from ssl_tf.weights import download, manifest
+
+    entry = manifest.find(manifest.load(), name)
+    file = download.fetch(entry, models or config.home() / "models")
+    place = config.find(entry.method, entry.arch, entry.dataset)
+    chosen = variant or entry.variant
+    spec = config.load(place, chosen, overrides)
+    own = None if chosen == entry.variant else chosen
+    path = run_folder(root, place, spec, own, folder)
+    notes = {"entry": name, "licence": entry.licence}
+    origin = (place, chosen)
+    return become(spec, path, file, entry.format, entry.key, origin, notes)
+
+
 def foreign(options):
     """Converts one file that the user names."""
     if len(options.what) != 1 or bool(options.to) == bool(options.config):
         raise BadInput("--from: give one FILE and --to METHOD ARCH, or --config.")
-    place = (*(options.to or ()), options.dataset)
-    become(options, Path(options.what[0]), options.form, place)
+    from ssl_tf import config
+
+    place = Path(options.config or config.find(*(options.to or ()), options.dataset))
+    spec = config.load(place, options.variant, options.set)
+    path = run_folder(options.runs, place, spec, options.variant, options.name)
+    origin = (place, options.variant)
+    become(spec, path, Path(options.what[0]), options.form, options.key, origin)
     return 0
 
 
-def become(options, path, form, place, entry=None, notes=None):
-    """Makes one file a run.
+def run_folder(root, place, spec, variant, name):
+    """`<root>/<method>/<arch>_<dataset>_official[_<variant>]/seed<k>`."""
+    from ssl_tf import runs
 
-    Args:
-        options: parsed arguments.
-        path: the file.
-        form: see `files.read`.
-        place: (method, arch, dataset) of its config, unless `--config` names one.
-        entry: `manifest.Entry`, whose variant and key hold where none is given.
-        notes: dict for the certificate.
-    """
-    from ssl_tf import config, runs
+    method = str(spec["method"].get("name")).rpartition(".")[2].lower()
+    stem, seed = f"{place.stem}_official", spec["train"].get("seed", 0)
+    return runs.folder(root, method, stem, variant, seed, name)
 
-    own = entry.variant if entry else None
-    variant = options.variant or own
-    source = Path(options.config) if options.config else config.find(*place)
-    spec = config.load(source, variant, options.set)
-    stem = f"{source.stem}_official"
-    folder = runs.folder(
-        options.runs,
-        str(spec["method"].get("name")).rpartition(".")[2].lower(),
-        stem,
-        None if variant == own else variant,
-        spec["train"].get("seed", 0),
-        options.name,
-    )
+
+def become(spec, path, file, form, key, origin, notes=None):
+    """Converts one file and says so; returns the run folder."""
+    from ssl_tf import runs
+
     cli.import_tensorflow()
     from ssl_tf import converter
 
+    noted = runs.origin(*origin)
     written = converter.convert(
-        spec,
-        folder,
-        path,
-        form,
-        key=options.key or (entry.key if entry else None),
-        origin=runs.origin(source, variant),
-        notes=notes,
+        spec, path, file, form, key=key, origin=noted, notes=notes
     )
-    converter.told(folder, written)
+    converter.told(path, written)
+    return path
 
 
 def listed(options):

@@ -43,13 +43,10 @@ def convert(spec, folder, file, form, *, key=None, origin=None, notes=None):
         same(folder, spec, source)
         return False
     method = built(parts, spec)
-    filled = fill(method, file, form, key)
-    certificate = {
-        "file": source | {"bytes": file.stat().st_size} | (notes or {}),
-        **filled,
-        "parameters": method.count_params(),
-        "probe": probe(method, experiment.view_size(parts)),
-    }
+    source |= {"bytes": file.stat().st_size, **(notes or {})}
+    certificate = {"file": source, **fill(method, file, form, key)}
+    certificate["parameters"] = method.count_params()
+    certificate["probe"] = probe(method, experiment.view_size(parts))
     contents = {
         "data": facts(parts, method),
         "environment": runs.environment(**(origin or {})),

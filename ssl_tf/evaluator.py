@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ssl_tf import config, experiment, opening, runs, schema
-from ssl_tf.data import groupings
+from ssl_tf.data import groupings, pipeline
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import EVALUATIONS
 
@@ -47,6 +47,19 @@ class Run:
             self.parts, method, len(self.facts["classes"]), self.facts["size"]
         )
         runs.load_weights(self.method, file)
+
+    def normal(self):
+        """The `pipeline.Normal` the run was trained with.
+
+        Raises:
+            BadInput: a converted run that has not met its data yet.
+        """
+        if self.facts["mean"] is None:
+            raise BadInput(
+                f"{self.folder}: its normalisation is computed from the training "
+                "images; run one evaluation with --datadir first."
+            )
+        return pipeline.Normal(self.facts["mean"], self.facts["deviation"])
 
 
 def evaluate(folder, name, *, root=None, split="test", weights="last", changes=None):

@@ -11,6 +11,8 @@ from ssl_tf.errors import BadInput
 from ssl_tf.evaluation.terms import Evaluator
 from ssl_tf.ops import distribute
 
+MOST_UPDATES = 100  # in one call
+
 
 class Loop:
     """Compiled updates of one method under one strategy.
@@ -77,24 +79,27 @@ class Loop:
         """Does `len(rates)` updates.
 
         Args:
-            rates: learning rate of each update.
+            rates: learning rate of each update, at most `MOST_UPDATES`.
 
         Returns:
             `(terms [K, T], waiting [K])` float64: means over the global batch in the
             order of `method.terms`, and seconds an update waited for its batch.
         """
-        rates = tf.constant(rates, tf.float32)
-        table = self.updates(self.iterator, rates).numpy().astype(np.float64)
+        count = len(rates)
+        padded = np.zeros(MOST_UPDATES, np.float32)  # one shape: traced once
+        padded[:count] = rates
+        table = self.updates(self.iterator, tf.constant(padded), tf.constant(count))
+        table = table.numpy().astype(np.float64)
         return table[:, :-1], table[:, -1]
 
     @functools.cached_property
     def updates(self):
-        """`(iterator, rates [K]) -> [K, T + 1]` as one graph, for any K."""
+        """`(iterator, rates [MOST_UPDATES], K) -> [K, T + 1]` as one graph."""
 
-        def updates(iterator, rates):
+        def updates(iterator, rates, count):
             width = len(self.method.terms) + 1
-            rows = tf.TensorArray(tf.float32, tf.size(rates), element_shape=[width])
-            for i in tf.range(tf.size(rates)):
+            rows = tf.TensorArray(tf.float32, count, element_shape=[width])
+            for i in tf.range(count):
                 before = now()
                 batch = next(iterator)
                 waited = tf.cast(now() - before, tf.float32)
@@ -104,7 +109,7 @@ class Loop:
                 rows = rows.write(i, tf.concat([values, [waited]], 0))
             return rows.stack()
 
-        return tf.function(updates, reduce_retracing=True)
+        return tf.function(updates)
 
     def update_(self, batch):
         """One update on one replica; the global means of the terms `[T]`."""

@@ -64,7 +64,8 @@ class Progress:
         left = (time.monotonic() - self.started) / (row["epoch"] - self.first)
         left *= self.epochs - row["epoch"]
         skipped = ("epoch", "step", "learning_rate", "seconds", "images_per_second")
-        terms = {k: v for k, v in row.items() if k not in (*skipped, "waiting", "l2")}
+        skipped += ("waiting", "l2")
+        terms = {k: v for k, v in row.items() if k not in skipped and "branch" not in k}
         print(
             f"{self.name} epoch {row['epoch']}/{self.epochs} "
             f"{row['images_per_second']:,.0f} img/s, {row['seconds']:.0f} s, "

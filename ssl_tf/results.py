@@ -1,5 +1,6 @@
-"""Finished numbers: gathered from run folders and kept files, joined with the papers'."""
+"""Finished numbers of run folders and kept files, joined with the papers'."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,7 +71,8 @@ def gather(roots):
 
 
 def key(record):
-    names = "method name variant official seed evaluation split weights".split()
+    names = ("method", "name", "variant", "official", "seed")
+    names += ("evaluation", "split", "weights")
     return tuple(str(record.get(n)) for n in names)
 
 
@@ -189,17 +191,27 @@ class Row(NamedTuple):
 def joined(found, wanted):
     """Rows: ours beside the official weights' number, missing ones included."""
     ours = {(x.setting[:3], x.metric): x for x in found if not x.setting.official}
-    theirs = {(strip(x.setting), x.metric): x for x in found if x.setting.official}
+    theirs = {(plain_name(x), x.metric): x for x in found if x.setting.official}
     for line in wanted:
         ours.setdefault((line.setting[:3], line.metric), line)
-    rows = [Row(x, theirs.get((place[0], x.metric))) for place, x in ours.items()]
-    return sorted(
-        rows, key=lambda row: (row.line.setting[:2], str(row.line.setting[2]))
+    # Their one set of weights stands beside our default and our faithful runs.
+    official = lambda x: (
+        theirs.get((plain_name(x), x.metric))
+        if x.setting.variant in (None, "faithful")
+        else None
     )
+    rows = [Row(x, official(x)) for x in ours.values()]
+    order = [(m, n) for m, own in catalogue()["labels"].items() for n in own]
+    place = lambda x: (
+        x.setting.name,
+        str(x.setting.variant or ""),
+        order.index((x.setting.method, x.metric)),
+    )
+    return sorted(rows, key=lambda row: place(row.line))
 
 
-def strip(setting):
-    return (setting.method, setting.name.removesuffix("_official"), setting.variant)
+def plain_name(line):
+    return line.setting.method, line.setting.name.removesuffix("_official")
 
 
 def percent(value, signed=False):
@@ -243,12 +255,22 @@ def cells(row):
         percent(line.org),
         percent(line.paper),
         cell(row.official.values) if row.official else "",
-        cell(line.values),
+        cell(line.values) or todo(line.setting),
         percent(mean - line.paper, signed=True) if known else "",
         f"{line.parameters:,}" if line.parameters else "",
     )
 
 
-def labels():
-    """`{method: {metric: label}}` of `configs/run_all.yaml`."""
-    return config.read_yaml(config.home() / "configs" / "run_all.yaml")["labels"]
+@functools.cache
+def catalogue():
+    """`configs/run_all.yaml`: papers, labels, experiments and the demo."""
+    return config.read_yaml(config.home() / "configs" / "run_all.yaml")
+
+
+def todo(setting):
+    """What fills an empty cell: the identifier to give to `run_all.sh`."""
+    wanted = f"{setting.method}/{setting.name}", setting.variant
+    for name, entry in catalogue()["experiments"].items():
+        if (entry["config"], entry.get("variant")) == wanted:
+            return f"`{name}`"
+    return ""

@@ -13,6 +13,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+
 from ssl_tf import config
 from ssl_tf.errors import BadInput
 
@@ -222,31 +224,56 @@ def commit():
 
 
 def save_weights(method, path, name):
-    """Writes `<name>.weights.h5` of a method into a run folder, atomically."""
-    file = Path(path) / f"{name}.weights.h5"
-    temporary = file.with_name(f".{os.getpid()}.{file.name}")
-    try:
-        method.save_weights(temporary, overwrite=True)
-        os.replace(temporary, file)
-    except OSError as error:
-        raise unwritable(file, error) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    """Writes `<name>.weights.h5` of a method into a run folder, atomically.
+
+    One data set a weight, called `<layer>/<weight>`. Keras' own layout numbers layers
+    and containers, differently from version to version, and skips what it cannot find.
+    """
+    import h5py
+
+    with atomic(Path(path) / f"{name}.weights.h5") as out, h5py.File(out, "w") as file:
+        for key, variable in addressed(method).items():
+            file.create_dataset(key, data=np.asarray(variable), track_times=False)
 
 
-def load_weights(method, file):
+def load_weights(method, path):
     """Fills a method from a `.weights.h5`, all or nothing.
 
     Raises:
-        BadInput: the file is missing, damaged or of another model.
+        BadInput: the file is missing, damaged or of another model; misfits are listed.
     """
-    if not Path(file).exists():
-        raise BadInput(f"{file}: no such weights; train the run to its end first.")
-    before = method.get_weights()
+    import h5py
+
+    if not Path(path).exists():
+        raise BadInput(f"{path}: no such weights; train the run to its end first.")
+    values = {}
+    keep = lambda key, item: (
+        values.update({key: item[()]}) if isinstance(item, h5py.Dataset) else None
+    )
     try:
-        method.load_weights(file)
-    except Exception as error:  # noqa: BLE001 - h5py and Keras raise several kinds
-        method.set_weights(before)
-        why = " ".join(str(error).split())[:160]
-        raise BadInput(f"{file}: does not fit this model ({why}).") from None
+        with h5py.File(path) as file:
+            file.visititems(keep)
+    except (OSError, RuntimeError, KeyError) as error:
+        why = " ".join(str(error).split())[:120]
+        raise BadInput(f"{path}: is no readable weight file ({why}).") from None
+    ours = addressed(method)
+    misfits = [f"{key} is missing" for key in ours if key not in values]
+    misfits += [f"{key} is not in the model" for key in values if key not in ours]
+    misfits += [
+        f"{key} is {list(values[key].shape)}, not {list(variable.shape)}"
+        for key, variable in ours.items()
+        if key in values and values[key].shape != tuple(variable.shape)
+    ]
+    if misfits:
+        more = f" and {len(misfits) - 4} more" if len(misfits) > 4 else ""
+        raise BadInput(f"{path}: is of another model: {'; '.join(misfits[:4])}{more}.")
+    for key, variable in ours.items():
+        variable.assign(values[key])
+
+
+def addressed(method):
+    """`{"<layer>/<weight>": variable}`; layer names are unique in a method."""
+    found = {"/".join(v.path.split("/")[-2:]): v for v in method.weights}
+    if len(found) < len(method.weights):
+        raise ValueError(f"{method.name}: two layers share a name.")
+    return found

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import importlib
 import inspect
+import re
 import types
 import typing
 from typing import Annotated, NamedTuple
@@ -32,6 +33,20 @@ class Range(NamedTuple):
         return " and ".join(f"{sign} {end}" for end, sign in signs if end is not None)
 
 
+class Regex(NamedTuple):
+    """The value is a regular expression that compiles."""
+
+    def holds(self, value):
+        try:
+            re.compile(value)
+        except re.error:
+            return False
+        return True
+
+    def __str__(self):
+        return "a regular expression"
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Table:
     """The value is a section whose `name` is looked up in `entries`.
@@ -43,6 +58,7 @@ class Table:
     context: tuple = ()
 
 
+Pattern = Annotated[str, Regex()]
 Count = Annotated[int, Range(low=1)]
 Whole = Annotated[int, Range(low=0)]
 Positive = Annotated[float, Range(above=0)]
@@ -165,7 +181,7 @@ def narrowed(annotation, value, where):
     value = checked(kind, value, where)
     for limit in limits:
         if not limit.holds(value):
-            raise BadInput(f"{where}: is {value}; must be {limit}.")
+            raise BadInput(f"{where}: is {value!r}; must be {limit}.")
     return value
 
 
@@ -178,11 +194,19 @@ def one_of(choices, value, where):
         try:
             return checked(choice, value, where)
         except BadInput as error:
-            # The choice of the value's own shape explains best what is wrong.
-            shape = typing.get_origin(choice) or choice
-            fits = isinstance(shape, type) and isinstance(value, shape)
-            first = error if first is None or fits else first
+            # The choice of the value's own kind explains best what is wrong.
+            first = error if first is None or isinstance(value, kind(choice)) else first
     raise first
+
+
+def kind(annotation):
+    """The plain types whose values an annotation is about."""
+    if typing.get_origin(annotation) is Annotated:
+        return kind(typing.get_args(annotation)[0])
+    plain = typing.get_origin(annotation) or annotation
+    if plain is float:
+        return (int, float)
+    return plain if isinstance(plain, type) else ()
 
 
 def sequence(annotation, value, where):

@@ -9,10 +9,10 @@ import numpy as np
 from ssl_tf import optim, runs, state
 from ssl_tf.data import pipeline
 from ssl_tf.errors import BadInput
+from ssl_tf.loop import MOST_UPDATES
 from ssl_tf.ops import distribute
 
 SECONDS_A_CALL = 1.0
-MOST_STEPS_A_CALL = 100
 
 
 class Stopped(Exception):
@@ -110,7 +110,7 @@ class Training:
         saved, pace = time.monotonic(), None
         while self.step < end:
             count = 1 if pace is None else SECONDS_A_CALL / max(pace, 1e-6)
-            count = int(min(max(count, 1), MOST_STEPS_A_CALL))
+            count = int(min(max(count, 1), MOST_UPDATES))
             count, stop = self.agreed(count)
             if stop:
                 self.save()

@@ -28,6 +28,7 @@ def two_replicas():
 
 @pytest.fixture(autouse=True)
 def clean_keras():
-    """No policy of one test reaches the next."""
+    """The same initial weights in every test, and no policy reaches the next one."""
+    keras.utils.set_random_seed(1)
     yield
     keras.config.set_dtype_policy("float32")

@@ -30,7 +30,7 @@ def small_blocks():
     return [
         functools.partial(blocks.cbr, filters=4, kernel=3, strides=2),
         functools.partial(inception.inception, width=0.02),
-        blocks.se,
+        functools.partial(blocks.se, ratio=1),
         blocks.gap,
         functools.partial(blocks.dense, units=5),
     ]

@@ -1,0 +1,85 @@
+"""The demo: every method small, on embedded data, ending with a table and a page."""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from ssl_tf import cli, config, report, reproduce, results, runs
+from ssl_tf.errors import BadInput, have
+
+
+def main(options):
+    """Trains (or only evaluates) the demo's runs; options as of `reproduce`."""
+    entries = results.catalogue()["demo"]
+    if options.demo != "all" and options.demo not in entries:
+        raise BadInput(
+            f"--demo: unknown method {options.demo!r}. Have: {have(entries)}."
+        )
+    names = list(entries) if options.demo == "all" else [options.demo]
+    began = time.monotonic()
+    cli.import_tensorflow()
+    if options.pretrained:
+        root = Path(options.runs or "runs/demo_pretrained")
+        folders = [folder for name in names for folder in shipped(name, root)]
+    else:
+        root = Path(options.runs or "runs/demo")
+        folders = [
+            folder for name in names for folder in train(name, entries[name], root)
+        ]
+    finish(root, folders)
+    print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
+    return 0
+
+
+def train(name, entry, root):
+    """Trains one method's seeds; compiled once. Yields the run folders."""
+    from ssl_tf import trainer
+
+    path = config.home() / "configs" / f"{entry['config']}.yaml"
+    kept = {}
+    for seed in range(entry["seeds"]):
+        spec = config.load(path, None, [f"train.seed={seed}"])
+        folder = runs.folder(root, name, path.stem, None, seed)
+        print(f"demo: {name}, seed {seed + 1} of {entry['seeds']}", file=sys.stderr)
+        trainer.train(spec, folder, origin=runs.origin(path), kept=kept)
+        yield folder
+
+
+def shipped(name, root):
+    """Copies of the weights in `models/demo`, evaluated anew. Yields the folders."""
+    from ssl_tf import evaluator
+
+    sources = sorted((config.home() / "models" / "demo" / name).glob("*/seed*"))
+    if not sources:
+        raise BadInput(f"models/demo: holds no weights of {name!r}.")
+    for source in sources:
+        folder = root / source.relative_to(config.home() / "models" / "demo")
+        if folder.exists():
+            shutil.rmtree(folder)
+        shutil.copytree(source, folder)
+        evaluator.evaluate(folder, "terms")
+        yield folder
+
+
+def finish(root, folders):
+    """Confusion matrices, the table, figures and the page."""
+    from ssl_tf import evaluator
+
+    first = {folder.parent: folder for folder in reversed(folders)}
+    for folder in first.values():
+        if not (folder / "confusion_matrix.npy").exists():
+            evaluator.evaluate(folder, "confusion")
+    records = results.gather([root])
+    found = report.tables(records, missing=False)
+    reproduce.show(found)
+    gains = report.differences(records)
+    for row in gains:
+        print(
+            "  ".join(f"{name} {text}" for name, text in zip(report.GAIN, row) if text)
+        )
+    page = root / "report.html"
+    report.write_page(page, found, records, [root])
+    with runs.atomic(root / "RESULTS.md", "w") as out:
+        out.write(report.as_markdown(found, records))
+    print(f"figures and table: {page}")

@@ -1,0 +1,190 @@
+"""Finished numbers beside the papers': RESULTS.md, and one HTML file with figures.
+
+python -m ssl_tf.report                          runs/ and results/ -> RESULTS.md
+python -m ssl_tf.report runs --html report.html  with curves and confusion matrices
+python -m ssl_tf.report runs --keep results/mine.jsonl   numbers to commit
+"""
+
+import datetime
+import json
+import sys
+from pathlib import Path
+
+from ssl_tf import cli, config, page, results, runs
+from ssl_tf.errors import BadInput
+from ssl_tf.ops.stats import mean_and_deviation, standard_error
+
+HOW = ("setting", "seeds", "date", "machine", "commit", "command")
+
+
+def arguments():
+    parser = cli.parser("report", __doc__)
+    parser.add_argument(
+        "roots", nargs="*", metavar="RUNS", help="run folders (default: runs)"
+    )
+    parser.add_argument("--output", metavar="FILE", help="Markdown (default: print)")
+    parser.add_argument("--html", metavar="FILE", help="a page with figures, too")
+    parser.add_argument("--keep", metavar="FILE", help="write the records as .jsonl")
+    parser.add_argument(
+        "--only", action="store_true", help="leave out kept results and empty rows"
+    )
+    return parser
+
+
+def main(argv=None):
+    options = arguments().parse_args(argv)
+    roots = options.roots or ["runs"]
+    for root in options.roots:
+        if not Path(root).exists():
+            raise BadInput(f"{root}: no such folder.")
+    records = results.gather(roots)
+    if options.keep:
+        keep(records, options.keep)
+    if not options.only:
+        kept = sorted((config.home() / results.KEPT).glob("*.jsonl"))
+        records = results.gather([*kept, *roots])
+    found = tables(records, missing=not options.only)
+    text = as_markdown(found, records)
+    if options.output:
+        with runs.atomic(options.output, "w") as out:
+            out.write(text)
+        print(f"wrote {options.output}", file=sys.stderr)
+    else:
+        print(text)
+    if options.html:
+        write_page(options.html, found, records, roots)
+        print(f"wrote {options.html}", file=sys.stderr)
+    return 0
+
+
+def keep(records, path):
+    """Writes records as lines, so that the numbers survive the machine."""
+    with runs.atomic(path, "w") as out:
+        out.writelines(json.dumps(record, sort_keys=True) + "\n" for record in records)
+
+
+def tables(records, missing=True):
+    """`[(title, rows)]`: one a method family, paper rows without a number included."""
+    labels = results.catalogue()["labels"]
+    wanted = []
+    if missing:
+        for method, arch, dataset, path in config.settings():
+            spec = config.read_yaml(path)
+            wanted.append((method, f"{arch}_{dataset}", None, spec))
+    rows = results.joined(
+        results.lines(records, labels), results.expected(wanted, labels)
+    )
+    papers = {
+        title: [row for row in rows if row.line.setting.method in methods]
+        for title, methods in results.catalogue()["papers"].items()
+    }
+    return [(title, own) for title, own in papers.items() if own]
+
+
+def differences(records):
+    """Rows that compare SSAL with its baseline on the same data, with errors."""
+    lines = results.lines(records, results.catalogue()["labels"])
+    pick = lambda method: {
+        (x.setting.name.split("_", 1)[-1], x.metric): x
+        for x in lines
+        if x.setting.method == method and x.setting.variant is None
+    }
+    base, rows = pick("supervised"), []
+    for (data, _), line in pick("ssal").items():
+        other = base.get((data, "terms.accuracy"))
+        if other is None or line.setting.official or other.setting.official:
+            continue
+        gain = mean_and_deviation(line.values)[0] - mean_and_deviation(other.values)[0]
+        error = standard_error(line.values, other.values)
+        rows.append(
+            (
+                data,
+                line.label,
+                results.cell(other.values),
+                results.cell(line.values),
+                results.percent(gain, signed=True),
+                results.percent(error) if error is not None else "",
+            )
+        )
+    return rows
+
+
+GAIN = ("data", "", "baseline", "ours", "gain", "standard error of the gain")
+
+
+def provenance(records):
+    """Rows that say how each number came about."""
+    rows = {}
+    for record in records:
+        name = f"{record['method']}/{record['name']}"
+        name += f" {record['variant']}" if record["variant"] else ""
+        old = rows.setdefault(name, {"seeds": set(), "record": record})
+        old["seeds"].add(record["seed"])
+    return [
+        (
+            name,
+            ", ".join(map(str, sorted(row["seeds"]))),
+            row["record"]["date"][:10],
+            row["record"].get("machine") or "",
+            row["record"].get("commit") or "",
+            row["record"].get("command") or "",
+        )
+        for name, row in sorted(rows.items())
+    ]
+
+
+def as_markdown(found, records):
+    """The text of RESULTS.md."""
+    parts = [
+        "# Results",
+        "Written by `python -m ssl_tf.report`; percent; ours: mean ± deviation of the "
+        "seeds (number of seeds). Where `ours` names an experiment, it has not been "
+        "run: `bash run_all.sh NAME` does, `--list` shows what it takes. `paper` is "
+        "the authors' re-implementation, `org` the architecture's own paper.",
+    ]
+    for title, rows in found:
+        parts += [f"## {title}", page.markdown(results.HEAD, map(results.cells, rows))]
+    gains = differences(records)
+    if gains:
+        parts += ["## Gain over the baseline", page.markdown(GAIN, gains)]
+    if records:
+        parts += ["## How they were made", page.markdown(HOW, provenance(records))]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_page(path, found, records, roots):
+    """The HTML twin, with figures of the runs; their PNGs lie beside it."""
+    from ssl_tf import figures
+
+    path = Path(path)
+    folders = [
+        f for root in roots if Path(root).is_dir() for f in results.folders(root)
+    ]
+    sections = [
+        (title, page.table(results.HEAD, list(map(results.cells, rows))))
+        for title, rows in found
+    ]
+    gains = differences(records)
+    if gains:
+        sections.append(("Gain over the baseline", page.table(GAIN, gains)))
+    beside = path.parent / f"{path.stem}_figures"
+    drawn = figures.curves(folders, beside / "curves.png")
+    if drawn:
+        sections.append(("Learning curves", page.image(drawn, "learning curves")))
+    matrices = ""
+    for folder in folders:
+        name = "_".join(folder.parts[-3:])
+        shown = figures.confusion(folder, beside / f"confusion_{name}.png")
+        matrices += page.image(shown, f"confusion matrix of {name}") if shown else ""
+    if matrices:
+        sections.append(("Confusion matrices", matrices))
+    if records:
+        sections.append(("How they were made", page.table(HOW, provenance(records))))
+    today = datetime.date.today().isoformat()
+    note = f"Percent; mean ± deviation of the seeds (number of seeds). Written {today}."
+    with runs.atomic(path, "w") as out:
+        out.write(page.page("ssl_tf: results", note, sections))
+
+
+if __name__ == "__main__":
+    cli.run(main)

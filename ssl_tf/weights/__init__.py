@@ -1,0 +1,1 @@
+"""Other people's numbers: reading them, naming them, fetching them."""

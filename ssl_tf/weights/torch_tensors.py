@@ -1,0 +1,137 @@
+"""Tensors as the pickle of a PyTorch checkpoint describes them."""
+
+import math
+
+import numpy as np
+
+from ssl_tf.errors import BadInput
+from ssl_tf.weights.files import dtype
+
+KINDS = {
+    "Bool": "bool",
+    "Byte": "uint8",
+    "Char": "int8",
+    "Short": "int16",
+    "Int": "int32",
+    "Long": "int64",
+    "Half": "float16",
+    "BFloat16": "bfloat16",
+    "Float": "float32",
+    "Double": "float64",
+    "ComplexFloat": "complex64",
+    "ComplexDouble": "complex128",
+}
+# Types without a storage class of their own: their storages count bytes.
+UNTYPED = ("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2")
+ELEMENTS = (*KINDS.values(), *UNTYPED)
+
+
+class Built:
+    """Base of all that a checkpoint may build: keeps no state it is handed."""
+
+    def __setstate__(self, state):
+        pass
+
+
+class Table(Built, dict):
+    """`OrderedDict` of a checkpoint.
+
+    Python 2 hands it all pairs at once. They are taken out of the list, so that a file
+    cannot fill the memory by handing the same list over and over.
+    """
+
+    def __init__(self, pairs=None):
+        super().__init__(pairs or ())
+        if pairs:
+            pairs.clear()
+
+
+class Tensor(Built):
+    """What `_rebuild_tensor_v2` is asked for; checked by `array`, not here."""
+
+    storage = offset = shape = strides = kind = None
+
+    def __init__(self, storage, offset, shape, strides, *rest):
+        self.storage, self.offset = storage, offset
+        self.shape, self.strides = shape, strides
+
+
+class Typed(Tensor):
+    """What `_rebuild_tensor_v3` is asked for: it names the type of its elements."""
+
+    def __init__(self, storage, offset, shape, strides, grad, hooks, kind, *rest):
+        super().__init__(storage, offset, shape, strides)
+        self.kind = kind
+
+
+class Parameter(Built):
+    """Its tensor."""
+
+    def __new__(cls, tensor, *rest):
+        return tensor
+
+
+class Storage(Built):
+    """A row of numbers somewhere in the file.
+
+    Attributes:
+        key: its name there.
+        kind: name of a dtype.
+        count: int, elements it claims.
+        first: int, element of `key` it starts at.
+    """
+
+    def __init__(self, key, kind, count, first=0):
+        self.key, self.kind, self.count, self.first = key, kind, count, first
+
+
+def known():
+    """The few globals a checkpoint may name; dtypes become their names."""
+    storages = {
+        f"torch{part}.{name}Storage": kind
+        for part in ("", ".cuda")
+        for name, kind in KINDS.items()
+    }
+    return {
+        **storages,
+        **{f"torch.{kind}": kind for kind in UNTYPED},
+        "torch.storage.UntypedStorage": "uint8",
+        "collections.OrderedDict": Table,
+        "torch._utils._rebuild_tensor_v2": Tensor,
+        "torch._utils._rebuild_tensor_v3": Typed,
+        "torch._utils._rebuild_parameter": Parameter,
+        "torch._utils._rebuild_parameter_with_state": Parameter,
+    }
+
+
+def array(name, tensor, raw):
+    """A `Tensor` as array, a view of its storage.
+
+    Raises:
+        BadInput: it reaches beyond its storage, or is larger than it.
+    """
+    storage, shape, strides = tensor.storage, tensor.shape, tensor.strides
+    numbers = lambda x: isinstance(x, tuple) and all(type(n) is int for n in x)
+    if not (isinstance(storage, Storage) and numbers((tensor.offset,))):
+        raise BadInput(f"{name!r} is no plain tensor.")
+    if not (numbers(shape) and numbers(strides) and len(shape) == len(strides) <= 32):
+        raise BadInput(f"{name!r} has no plain shape.")
+    if tensor.kind not in (None, *UNTYPED):
+        raise BadInput(f"{name!r} has elements of an unknown kind.")
+    kind, size = dtype(tensor.kind or storage.kind), dtype(storage.kind).itemsize
+    extent = math.prod(n or 1 for n in shape)
+    if min((*shape, *strides, tensor.offset)) < 0 or extent > 2**40:
+        raise BadInput(f"{name!r} has a negative or absurd shape, stride or offset.")
+    if 0 in shape:
+        return np.zeros(shape, kind)
+    held = memoryview(raw.get(storage.key, b""))[storage.first * size :]
+    count = storage.count * size // kind.itemsize
+    last = tensor.offset + sum((n - 1) * s for n, s in zip(shape, strides))
+    if len(held) < storage.count * size or last >= count or extent > count:
+        raise BadInput(
+            f"{name!r} of shape {list(shape)} needs element {last} of {count} in its "
+            f"storage, which has {len(held) // kind.itemsize}."
+        )
+    row = np.frombuffer(held, kind, count)[tensor.offset :]
+    steps = [s * kind.itemsize for s in strides]
+    return np.lib.stride_tricks.as_strided(row, shape, steps, writeable=False)

@@ -1,0 +1,89 @@
+"""Small image files and CIFAR batches for tests."""
+
+import io
+import pickle
+import tarfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def noise(rng, height=12, width=12):
+    return rng.integers(0, 256, (height, width, 3), np.uint8)
+
+
+def smooth(rng, height, width):
+    """Like a photograph: neighbouring pixels are alike."""
+    coarse = noise(rng, height // 8 + 2, width // 8 + 2)
+    return np.asarray(
+        Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+    )
+
+
+def write(path, pixels, **more):
+    """An array or PIL image as a file, format by suffix; returns the path."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(path, **more)
+    return path
+
+
+def damaged(path, rng):
+    """A JPEG whose second half is missing."""
+    write(path, smooth(rng, 64, 64), format="JPEG")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+def tree(root, rng, counts, size=12, suffix=".png"):
+    """`root/<class>/<i><suffix>` of noise; `counts` is `{class: images}`."""
+    for name, count in counts.items():
+        (Path(root) / name).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            write(Path(root) / name / f"{i}{suffix}", noise(rng, size, size))
+    return Path(root)
+
+
+def cifar_files(classes, rng, each=4):
+    """`{file name: bytes}` of python batches, `each` images in every one.
+
+    Pickled with protocol 2, keys as bytes, as the published files are read today.
+    """
+    names = [f"class{i}" for i in range(classes)]
+
+    def batch(key):
+        data = rng.integers(0, 256, (each, 3072), np.uint8)
+        label = rng.integers(0, classes, each).tolist()
+        return pickle.dumps({b"data": data, key: label}, protocol=2)
+
+    if classes == 10:
+        files = {f"data_batch_{i}": batch(b"labels") for i in range(1, 6)}
+        files["test_batch"] = batch(b"labels")
+        files["batches.meta"] = pickle.dumps({b"label_names": names}, protocol=2)
+        return files
+    meta = {b"fine_label_names": names, b"coarse_label_names": names[:20]}
+    return {
+        "train": batch(b"fine_labels"),
+        "test": batch(b"fine_labels"),
+        "meta": pickle.dumps(meta, protocol=2),
+    }
+
+
+def unpack(files, folder):
+    """Writes `{name: bytes}` into a folder; returns it."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (Path(folder) / name).write_bytes(data)
+    return Path(folder)
+
+
+def archive(files, path, inner):
+    """Writes `{name: bytes}` as `inner/<name>` into a tar.gz; returns its path."""
+    with tarfile.open(path, "w:gz") as tar:
+        for name, data in files.items():
+            member = tarfile.TarInfo(f"{inner}/{name}")
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return Path(path)

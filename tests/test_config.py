@@ -1,0 +1,170 @@
+"""Configs: strict YAML, variants, overrides, and every file in the repository."""
+
+import pytest
+
+from ssl_tf import config, experiment, results
+from ssl_tf.errors import BadInput
+
+VALID = """
+method: {name: supervised}
+backbone: {name: resnet18}
+data: {name: digits}
+views: [{name: plain}]
+optimizer: {name: sgd, learning_rate: 0.1}
+train: {batch_size: 8, epochs: 2}
+variants:
+  long: {train.epochs: 9, backbone.stem: small}
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "resnet18_digits.yaml"
+    path.write_text(VALID)
+    return path
+
+
+def everything():
+    """`(path, variant)` of all configs of the repository."""
+    root = config.home() / "configs"
+    paths = [path for *_, path in config.settings()]
+    paths += sorted((root / "evidence").glob("*.yaml"))
+    for path in paths:
+        for variant in (None, *(config.read_yaml(path).get("variants") or {})):
+            yield pytest.param(path, variant, id=f"{path.stem}-{variant}")
+
+
+@pytest.mark.parametrize(("path", "variant"), everything())
+def test_every_config_and_variant_binds(path, variant):
+    experiment.check(config.load(path, variant))
+
+
+def test_every_method_has_one_config_for_digits_and_one_for_folder():
+    for method in config.methods():
+        for dataset in ("digits", "folder"):
+            config.find(method, dataset=dataset)
+
+
+def test_every_ledger_row_says_paper_code_ours_and_switch():
+    for path in (config.home() / "configs" / "ledger").glob("*.yaml"):
+        for row in config.read_yaml(path):
+            assert set(row) == {"what", "paper", "code", "ours", "switch"}
+
+
+def test_run_all_names_configs_and_variants_that_exist():
+    catalogue = results.catalogue()
+    entries = {**catalogue["experiments"], **catalogue["demo"]}
+    for name, entry in entries.items():
+        path = config.home() / "configs" / f"{entry['config']}.yaml"
+        config.load(path, entry.get("variant")), name
+    assert set(catalogue["default"]) <= set(catalogue["experiments"])
+    methods = {m for own in catalogue["papers"].values() for m in own}
+    assert methods == set(catalogue["labels"]) == set(config.methods())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", results.catalogue()["experiments"])
+def test_the_listed_cost_is_the_models(name):
+    from ssl_tf import cost, opening
+
+    entry = results.catalogue()["experiments"][name]
+    path = config.home() / "configs" / f"{entry['config']}.yaml"
+    parts = experiment.check(config.load(path, entry.get("variant")))
+    size, classes = experiment.view_size(parts), experiment.class_count(parts)
+    method = opening.settle_groups(parts.method, None)
+    model = experiment.build(parts, method, classes, size)
+    flops = cost.training_flops(model, (size, size, 3))
+    assert abs(flops / 1e9 / entry["gflop"] - 1) < 0.01
+
+
+def test_variants_and_overrides_apply_in_order(file):
+    spec = config.load(file, "long", ["train.epochs=3", "optimizer.l2={kernel: 0.5}"])
+    assert spec["train"]["epochs"] == 3
+    assert spec["backbone"]["stem"] == "small"
+    assert spec["optimizer"]["l2"] == {"kernel": 0.5}
+    assert "variants" not in spec
+
+
+def test_overrides_reach_into_lists():
+    spec = {"method": {"branches": [{"weight": 1}, {"weight": 2}]}}
+    config.override(spec, "method.branches.1.weight", 5, "--set")
+    assert spec["method"]["branches"][1]["weight"] == 5
+    with pytest.raises(BadInput, match="'2' is not a position"):
+        config.override(spec, "method.branches.2.weight", 5, "--set")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (VALID.replace("method:", "methd:"), "unknown section 'methd'"),
+        (VALID.replace("views: [{name: plain}]\n", ""), "section 'views' is missing"),
+        (VALID + "data: {name: noise}\n", "key 'data' twice"),
+        (VALID.replace("data:", "data: ["), "while parsing"),
+        ("- 1\n- 2\n", "is not a mapping"),
+        ("!!python/object/apply:os.system ['echo']\n", "could not determine"),
+    ],
+)
+def test_a_broken_file_is_refused_in_one_line(tmp_path, text, message):
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(BadInput) as error:
+        config.load(path)
+    assert message in str(error.value) and "\n" not in str(error.value)
+    assert "broken.yaml" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.epoch=1", "train: unknown key 'epoch'"),
+        ("train.epochs=0", "train.epochs: is 0; must be >= 1."),
+        ("train.epochs=many", "train.epochs: is 'many'"),
+        ("optimizer.learning_rate=1e-4", "write 1.0e-4"),
+        ("optimizer.learning_rate=-1", "must be > 0"),
+        ("optimizer.l2={'(': 1.0}", "must be a regular expression"),
+        ("backbone.name=resnet", "unknown name 'resnet'. Have: densenet"),
+        ("data.name=cifar", "unknown name 'cifar'"),
+        ("data.validation=1", "must be >= 0 and < 1"),
+        ("data.norm=unitt", "data.norm: is 'unitt'"),
+        ("views.0.name=shift", "views.0.name: unknown name"),
+        ("views.0.count=0", "views.0.count: is 0"),
+        ("train.accumulate=3", "must divide the batch of 8"),
+        ("train.best=accuracy", "set data.validation"),
+        ("optimizer.schedule={name: cosine, warmup: 5}", "only 2 epochs"),
+        ("evaluations={knnn: {}}", "unknown name 'knnn'"),
+        ("paper={terms: {accuracy: high}}", "paper.terms.accuracy"),
+        ("trian.epochs=1", "unknown section 'trian'"),
+        ("train.epochs", "write --set section.key=value"),
+    ],
+)
+def test_typos_and_values_out_of_range_fail_before_data_is_opened(
+    file, override, message
+):
+    with pytest.raises(BadInput) as error:
+        experiment.check(config.load(file, overrides=[override]))
+    assert message in str(error.value)
+
+
+def test_a_grouping_of_the_wrong_length_fails_before_data_is_opened():
+    path = config.find("ssal", "resnet18", "digits")
+    wrong = "method.branches.0.groups=cifar100_20_group_similar_v2"
+    with pytest.raises(BadInput, match="groups 100 classes, the data has 10"):
+        experiment.check(config.load(path, overrides=[wrong]))
+    with pytest.raises(BadInput, match="no such file"):
+        experiment.check(config.load(path, overrides=["method.branches.0.groups=x"]))
+
+
+def test_find_lists_what_there_is():
+    assert config.find("ssal", "densenet190").stem == "densenet190_cifar100"
+    with pytest.raises(BadInput, match="several configs: .*imagenet"):
+        config.find("ssal", "resnet50")
+    with pytest.raises(BadInput, match="no such config. Have: .*wrn28_10"):
+        config.find("ssal", "vit")
+    with pytest.raises(BadInput, match="unknown name 'simsim'"):
+        config.find("simsim")
+
+
+def test_the_digest_ignores_the_order_of_keys():
+    a, b = {"x": 1, "y": {"z": 2, "w": 3}}, {"y": {"w": 3, "z": 2}, "x": 1}
+    assert config.digest(a) == config.digest(b) != config.digest({"x": 1})
+    assert config.differences(a, {"x": 1, "y": {"z": 5}}) == ["y.w", "y.z"]

@@ -1,0 +1,114 @@
+"""The optimizer against its rule written out, the schedules against the authors."""
+
+import keras
+import numpy as np
+import pytest
+from golden_models import arrays
+
+from ssl_tf import config, experiment, optim
+from ssl_tf.optim import SGD
+
+
+def by_hand(w, gradients, rates, momentum, nesterov, decay, form):
+    """Momentum SGD with coupled decay, one weight at a time, in float64."""
+    w, slot = np.array(w, np.float64), 0.0
+    for g, rate in zip(gradients, rates):
+        g = g + decay * w
+        if form == "torch":
+            slot = momentum * slot + g
+            w = w - rate * (g + momentum * slot if nesterov else slot)
+        else:
+            slot = momentum * slot - rate * g
+            w = w + (momentum * slot - rate * g if nesterov else slot)
+    return w
+
+
+@pytest.mark.parametrize("form", ["torch", "keras"])
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_sgd_is_the_written_rule_with_a_changing_rate(rng, form, nesterov, momentum):
+    start, gradients = rng.normal(size=4), rng.normal(size=(5, 4))
+    rates = [0.1, 0.2, 0.05, 0.3, 0.1]
+    variable = keras.Variable(start, name="kernel")
+    sgd = SGD(0.0, momentum, nesterov, weight_decay=0.02, form=form)
+    sgd.build([variable])
+    for g, rate in zip(gradients, rates):
+        sgd.learning_rate.assign(rate)
+        sgd.apply([keras.ops.convert_to_tensor(g, "float32")], [variable])
+    expected = by_hand(start, gradients, rates, momentum, nesterov, 0.02, form)
+    np.testing.assert_allclose(variable, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_both_conventions_of_decay_are_the_gradient_of_the_logged_penalty():
+    variable = keras.Variable([2.0, -3.0], name="kernel")
+    for options, penalty in (({"l2": 0.1}, 1.3), ({"weight_decay": 0.2}, 1.3)):
+        variable.assign([2.0, -3.0])
+        sgd = SGD(1.0, **options)
+        sgd.build([variable])
+        np.testing.assert_allclose(sgd.penalty(), penalty, rtol=1e-6)
+        sgd.apply([keras.ops.zeros(2)], [variable])
+        np.testing.assert_allclose(variable, [2.0 - 0.4, -3.0 + 0.6], rtol=1e-6)
+
+
+def test_the_first_pattern_found_in_a_path_counts():
+    table = {"^branch.*bias": 0.0, "bias|kernel": 7.0}
+    assert optim.match(table, "branch0_0_conv/bias", 1.0) == 0.0
+    assert optim.match(table, "stem_conv/bias", 1.0) == 7.0
+    assert optim.match(table, "stem_norm/gamma", 1.0) == 1.0
+
+
+def test_rates_by_pattern_scale_the_update():
+    fast, slow = keras.Variable([1.0], name="a"), keras.Variable([1.0], name="b")
+    sgd = SGD(0.5, rates={"b": 0.1})
+    sgd.build([fast, slow])
+    sgd.apply([keras.ops.ones(1), keras.ops.ones(1)], [fast, slow])
+    np.testing.assert_allclose([fast[0], slow[0]], [0.5, 0.95], rtol=1e-6)
+
+
+GOLDEN = {
+    "keras_resnet50_baseline": "supervised/resnet50_cifar100",
+    "keras_resnet50_ssal": "ssal/resnet50_cifar100",
+    "keras_wrn_baseline": "supervised/wrn28_10_cifar100",
+    "keras_wrn_ssal": "ssal/wrn28_10_cifar100",
+    "keras_densenet": "ssal/densenet190_cifar100",
+}
+
+
+def rates(setting, steps, steps_per_epoch, variant=None):
+    path = config.home() / "configs" / f"{setting}.yaml"
+    parts = experiment.check(config.load(path, variant))
+    peak, epochs = experiment.peak(parts), parts.train.epochs
+    return optim.rates(parts.rate.schedule, peak, steps, steps_per_epoch, epochs)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_cifar_rates_equal_the_authors_in_every_epoch(name):
+    golden = arrays("lr_keras")[name]
+    every = np.arange(len(golden) * 7)  # 7 updates an epoch: constant within it
+    ours = rates(GOLDEN[name], every, 7).reshape(-1, 7)
+    np.testing.assert_allclose(ours, golden[:, None].repeat(7, 1), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("setting", ["ssal/resnet50_imagenet"])
+def test_imagenet_rates_equal_the_authors_at_every_progress(setting):
+    golden = arrays("lr_pytorch")
+    # Their progress t = epoch + i / n counts epochs from 1: 360 updates, 4 an epoch.
+    steps = np.round((golden["progress"] - 1) * 4).astype(int)
+    np.testing.assert_allclose(rates(setting, steps, 4), golden["lr"], atol=1e-9)
+    last = rates(setting, np.arange(89 * 4, 90 * 4), 4)
+    assert (last == 0).all()
+    assert rates(setting, [0], 4, "shifted")[0] == golden["base_lr"] / 5
+
+
+def test_imagenet_batch_norm_momentum_is_the_authors():
+    golden = float(arrays("lr_pytorch")["bn_momentum_torch"])
+    path = config.home() / "configs" / "ssal" / "resnet50_imagenet.yaml"
+    spec = config.load(path)
+    assert abs(1 - spec["backbone"]["momentum"] - golden) < 1e-6
+    assert abs(1 - spec["method"]["branch_momentum"] - golden) < 1e-6
+
+
+def test_the_cosine_ends_at_zero_and_peaks_after_the_warm_up():
+    epoch = np.array([0.0, 1.0, 2.0, 6.0, 10.0])
+    ours = optim.cosine(epoch, 10, warmup=2.0)
+    np.testing.assert_allclose(ours, [0, 0.5, 1, 0.5, 0], atol=1e-12)
