@@ -45,7 +45,9 @@ def main():
     parser.add_argument("names", nargs="*", metavar="CONTENDER", default=CONTENDERS)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=6)
-    parser.add_argument("--python", default=sys.executable, help="that has PyTorch, too")
+    parser.add_argument(
+        "--python", default=sys.executable, help="that has PyTorch, too"
+    )
     options = parser.parse_args()
     running = {name: start(name, options.python) for name in options.names}
     running = {name: pair for name, pair in running.items() if pair}

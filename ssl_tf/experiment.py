@@ -187,13 +187,6 @@ def relations(parts):
                     f"method.branches.{i}.groups: {b.groups} groups {len(groups)} "
                     f"classes, the data has {classes}."
                 )
-    if parts.rate.schedule is not None and "warmup" in parts.rate.schedule.keywords:
-        warmup = parts.rate.schedule.keywords["warmup"]
-        if warmup > train.epochs:
-            raise BadInput(
-                f"optimizer.schedule.warmup: is {warmup}; the run has only "
-                f"{train.epochs} epochs."
-            )
 
 
 def check_paper(paper):

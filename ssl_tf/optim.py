@@ -172,6 +172,8 @@ def warmup_line(epoch, epochs, warmup: Positive = 5.0, lag: NonNegative = 0.0):
         SSAL, PyTorch code.
     """
     t = epoch + lag
+    if epochs <= warmup - 1:
+        return np.interp(t, [0, warmup - 1], [1 / warmup, 1])
     return np.interp(t, [0, warmup - 1, epochs], [1 / warmup, 1, 0])
 
 

@@ -36,20 +36,16 @@ def main(argv=None):
 
 def plan(spec, options):
     """Prints the plan of a config."""
-    from ssl_tf import experiment, opening, trainer
+    from ssl_tf import experiment, rehearsal
     from ssl_tf.ops import distribute
 
-    parts = experiment.check(spec)
-    trainer.prepare(parts.train)
-    devices = distribute.strategy(options.strategy)
-    size, classes, images, groups = known(parts, options)
-    method = opening.settle_groups(parts.method, None, groups)
-    with devices.scope():
-        model = experiment.build(parts, method, classes, size)
-    show(parameters(model))
-    train = parts.train
-    steps = images // train.batch_size if images else None
-    share = devices.num_replicas_in_sync
+    rehearsed = rehearsal.Rehearsal(spec, options.datadir, options.strategy)
+    parts, images = rehearsed.parts, rehearsed.images
+    show(parameters(rehearsed.method))
+    train, share = parts.train, rehearsed.devices.num_replicas_in_sync
+    steps = images // train.batch_size
+    flops = rehearsed.flops
+    total = flops * steps * train.batch_size * train.epochs
     show(
         [
             (
@@ -58,58 +54,21 @@ def plan(spec, options):
                 f"{train.batch_size // share}, {train.accumulate} part(s) each",
             ),
             ("peak rate", f"{experiment.peak(parts):.6g}"),
-            ("images", f"{images:,}" if images else "unknown without --datadir"),
-            ("updates", f"{steps:,} x {train.epochs} epochs" if steps else "unknown"),
-        ]
-    )
-    shape = (size, size, 3)
-    flops = cost.training_flops(model, shape) * len(parts.recipes)
-    total = flops * steps * train.batch_size * train.epochs if steps else None
-    show(
-        [
+            ("images", f"{images:,}"),
+            ("updates", f"{steps:,} x {train.epochs} epochs"),
             ("arithmetic", f"{flops / 1e9:.2f} GFLOP an image and update"),
             (
                 "in all",
-                f"{total / 1e15:,.1f} PFLOP, {cost.told(total / cost.TWO_CORES)} at "
-                f"{cost.TWO_CORES / 1e9:.0f} GFLOP/s (two cores)"
-                if total
-                else "unknown",
+                f"{total / 1e15:,.2f} PFLOP, {cost.told(total / cost.TWO_CORES)} at "
+                f"{cost.TWO_CORES / 1e9:.0f} GFLOP/s (two cores)",
             ),
-            ("memory", memory(model, parts, share)),
+            ("memory", memory(rehearsed.method, parts, share)),
         ]
     )
     if not options.no_measure:
-        show(measured(parts, model, devices, size, steps))
+        show(measured(rehearsed, steps))
     for line in warnings(parts, images, share):
         print(f"warning: {line}", file=sys.stderr)
-
-
-def known(parts, options):
-    """`(size, classes, training images, confusions)` with or without the data."""
-    from ssl_tf import experiment, opening
-    from ssl_tf.data import FACTS
-    from ssl_tf.errors import BadInput
-
-    name = experiment.name_of(parts)
-    size, classes = experiment.view_size(parts), experiment.class_count(parts)
-    if name in FACTS and size and classes:
-        images = FACTS[name].train * classes // FACTS[name].classes
-        if parts.data.per_class:
-            images = parts.data.per_class * classes
-        images = min(images, parts.data.limit or images)
-        return size, classes, round(images * (1 - parts.data.validation)), None
-    if name in ("folder", "imagenet") and options.datadir is None:
-        raise BadInput(f"plan: {name} needs --datadir to know its images and classes.")
-    opened = opening.open_data(parts, options.datadir)
-    classes = len(opened.train.classes)
-    return opened.size, classes, opened.train.size, lambda: evenly(classes)
-
-
-def evenly(classes):
-    """Stands for a baseline's confusions, so that group sizes are right."""
-    import numpy as np
-
-    return np.random.default_rng(0).random((classes, classes))
 
 
 def show(rows):
@@ -144,34 +103,10 @@ def memory(model, parts, share):
     return f"about {(kept + weights) / 2**30:.1f} GiB a device (activations{note})"
 
 
-def measured(parts, model, devices, size, steps):
+def measured(rehearsed, steps):
     """Rows from a few real updates on random images."""
-    import numpy as np
-    import tensorflow as tf
-
-    from ssl_tf.loop import Loop
-    from ssl_tf.ops import distribute
-
-    wanted = parts.train.xla
-    with devices.scope():
-        optimizer = parts.optimizer()
-    loop = Loop(
-        model,
-        optimizer,
-        devices,
-        xla=distribute.kind() != "CPU" if wanted == "auto" else wanted,
-        micro_batches=parts.train.accumulate,
-    )
-    local = parts.train.batch_size // devices.num_replicas_in_sync
-    batch = {
-        "views": tuple(
-            tf.random.uniform([local, size, size, 3]) for _ in parts.recipes
-        ),
-        "label": tf.zeros([local], tf.int32),
-        "index": tf.range(local, dtype=tf.int64),
-        "key": tf.range(local),
-    }
-    loop.feed(lambda part: tf.data.Dataset.from_tensors(batch).repeat())
+    train = rehearsed.parts.train
+    loop = rehearsed.loop()
     began = time.monotonic()
     loop.run([1e-6])
     compiling = time.monotonic() - began
@@ -180,15 +115,13 @@ def measured(parts, model, devices, size, steps):
         began = time.monotonic()
         loop.run([1e-6])
         times.append(time.monotonic() - began)
-    step = float(np.median(times))
-    speed = parts.train.batch_size / step
-    rows = [
+    step = sorted(times)[STEPS // 2]
+    speed = train.batch_size / step
+    return [
         ("compiling", f"{compiling:.1f} s"),
         ("one update", f"{step:.3f} s, {speed:,.0f} images/s on this machine"),
+        ("whole run", cost.told(step * steps * train.epochs)),
     ]
-    if steps:
-        rows.append(("whole run", cost.told(step * steps * parts.train.epochs)))
-    return rows
 
 
 def warnings(parts, images, share):
@@ -198,6 +131,13 @@ def warnings(parts, images, share):
         yield (
             f"a batch of {train.batch_size} cannot be dealt to {share} devices in "
             f"{train.accumulate} part(s)"
+        )
+    schedule = parts.rate.schedule
+    warmup = schedule.keywords.get("warmup", 0) if schedule else 0
+    if warmup > train.epochs:
+        yield (
+            f"the rate warms up for {warmup:g} epochs, the run has {train.epochs}: it "
+            "never reaches its peak"
         )
     if train.accumulate > 1:
         yield "batch norm sees each part of a batch alone (train.accumulate)"

@@ -124,8 +124,9 @@ def header(folder, spec, parts, opened, loop, steps):
             "note      batch norm sees parts of "
             f"{train.batch_size // train.accumulate} images (train.accumulate)"
         )
-    for row in ledger(spec["method"]["name"]):
-        lines.append(f"deviates  {row['what']}: {row['ours']} ({row['switch']})")
+    for row in ledger(spec["method"]["name"]) if spec.get("paper") else []:
+        switch = "" if row["switch"] == "none" else f" ({row['switch']})"
+        lines.append(f"deviates  {row['what']}: {row['ours']}{switch}")
     print("\n".join(lines), file=sys.stderr, flush=True)
 
 

@@ -1,6 +1,7 @@
 """One training run from config to weights: assembles what `Training` drives."""
 
 import json
+import os
 import random
 import sys
 from pathlib import Path
@@ -55,8 +56,8 @@ def train(
         return folder
     from ssl_tf.ops import distribute
 
-    prepare(parts.train)
     devices = distribute.strategy(strategy)
+    prepare(parts.train)
     share = devices.num_replicas_in_sync
     if parts.train.batch_size % (share * parts.train.accumulate):
         raise BadInput(
@@ -84,7 +85,11 @@ class Job(NamedTuple):
 
 
 def prepare(train):
-    """Sets seeds, precision and determinism for this process."""
+    """Sets seeds, precision and determinism for this process; after the strategy.
+
+    Compiled programs repeat themselves on CPU and TPU, and on GPU by a flag of XLA's;
+    TensorFlow's own switch refuses to compile some of them (max-pools).
+    """
     import keras
     import tensorflow as tf
 
@@ -92,7 +97,10 @@ def prepare(train):
     np.random.seed(train.seed)
     keras.utils.set_random_seed(train.seed)
     keras.config.set_dtype_policy(train.precision)
-    if train.deterministic:
+    if train.deterministic and compiles(train.xla):
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+    elif train.deterministic:
         tf.config.experimental.enable_op_determinism()
 
 
@@ -130,14 +138,13 @@ def run(job, quiet, callbacks=()):
     rows = training.run()
     if training.chief:
         runs.save_weights(loop.method, folder, "last")
-        record(folder, job.spec, rows[-1])
+    record(folder, job.spec, rows[-1], loop, opened, training.chief)
     return folder
 
 
 def compiled(job, method, opened):
     """The `Loop` of a job; one that waits in `kept` gets this seed's weights."""
     from ssl_tf import loop as loops
-    from ssl_tf.ops import distribute
 
     parts = job.parts
     classes = len(opened.train.classes)
@@ -153,19 +160,24 @@ def compiled(job, method, opened):
     with job.devices.scope():
         model = experiment.build(parts, method, classes, opened.size)
         optimizer = scaled(parts.optimizer(), parts.train.precision)
-    # XLA pays on GPU and TPU; convolutions on CPUs lose by it.
-    wanted = parts.train.xla
     loop = loops.Loop(
         model,
         optimizer,
         job.devices,
-        xla=distribute.kind() != "CPU" if wanted == "auto" else wanted,
+        xla=compiles(parts.train.xla),
         micro_batches=parts.train.accumulate,
         batch_size=parts.train.batch_size,
     )
     if job.kept is not None:
         job.kept[likeness] = loop
     return loop
+
+
+def compiles(wanted):
+    """Whether to compile: XLA pays on GPU and TPU; CPU convolutions lose by it."""
+    from ssl_tf.ops import distribute
+
+    return distribute.kind() != "CPU" if wanted == "auto" else bool(wanted)
 
 
 def scaled(optimizer, precision):
@@ -222,25 +234,20 @@ def describe(job, opened, loop):
             out.write(json.dumps(content, indent=1).encode())
 
 
-def record(folder, spec, row):
-    """Adds the last epoch's evaluation to `results.jsonl` as `terms`."""
-    for split in ("test", "validation"):
-        values = {
-            key.removeprefix(f"{split}_"): value
-            for key, value in row.items()
-            if key.startswith(f"{split}_")
-        }
-        if values:
-            runs.append_result(
-                folder,
-                {
-                    "evaluation": "terms",
-                    "split": split,
-                    "values": values,
-                    "epoch": row["epoch"],
-                    "config": config.digest(spec),
-                },
-            )
+def record(folder, spec, row, loop, opened, chief):
+    """Adds the last weights' terms to `results.jsonl`, of every held-out split."""
+    values = {}
+    for split in ("validation", "test"):
+        if getattr(opened, split) is not None:
+            own = {k: v for k, v in row.items() if k.startswith(f"{split}_")}
+            values[split] = {k.removeprefix(f"{split}_"): v for k, v in own.items()}
+    if not values["test"]:  # the epochs were judged on the validation split
+        values["test"] = loop.evaluator(opened.plain("test"))
+    for split, terms in values.items():
+        result = {"evaluation": "terms", "split": split, "values": terms}
+        result |= {"epoch": row["epoch"], "config": config.digest(spec)}
+        if chief:
+            runs.append_result(folder, result)
 
 
 def baseline_confusion(spec, folder, root, quiet):
@@ -253,15 +260,17 @@ def baseline_confusion(spec, folder, root, quiet):
     needed = baseline_spec(spec)
     name = folder.parent.name
     place = folder.parents[2] / needed["method"]["name"] / name / folder.name
-    train(needed, place, root=root, quiet=quiet)
+    if not runs.finished(place):
+        train(needed, place, root=root, quiet=quiet)
+    soft = {"soft": True}
     values = evaluator.evaluate(
-        place, "confusion", root=root, split="validation", changes={"soft": True}
+        place, "confusion", root=root, split="validation", changes=soft
     )
     return values["matrix"]
 
 
 def baseline_spec(spec):
-    """The config named in `needs`, on the same data, with the same seed."""
+    """The config named in `needs`, with the trunk, data and budget of this one."""
     needs = spec.get("needs") or {}
     if "config" not in needs:
         raise BadInput(
@@ -269,9 +278,16 @@ def baseline_spec(spec):
             "name its config in `needs: {config: supervised/<arch>_<dataset>}`."
         )
     path = config.home() / "configs" / f"{needs['config']}.yaml"
-    needed = config.load(path, overrides=[f"train.seed={spec['train'].get('seed', 0)}"])
-    shared = {k: v for k, v in spec["data"].items() if k != "validation"}
-    needed["data"] |= shared
+    needed = config.load(path)
+    budget = {k: v for k, v in spec["train"].items() if k != "best"}
+    needed |= {
+        "backbone": spec["backbone"],
+        "data": needed["data"] | spec["data"],
+        "train": needed["train"] | budget,
+    }
     if not needed["data"].get("validation"):
-        raise BadInput(f"{path}: needs data.validation, for confusions not trained on.")
+        raise BadInput(
+            "data.validation: groups come from a baseline's confusions on images it "
+            "was not trained on; set it, e.g. to 0.1."
+        )
     return needed

@@ -46,6 +46,25 @@ def tree(root, rng, counts, size=12, suffix=".png"):
     return Path(root)
 
 
+# `{place below the root, "__" for "/": images}` and what `folder` says about it.
+BROKEN_FOLDERS = [
+    ({}, "holds no image"),
+    ({"a": 3, "b": 0}, "b: holds no image; add some .* or remove the folder"),
+    ({"a": 3, "b__c": 2}, "move the images of .*b/c up"),
+    ({"a": 3}, "has one class, 'a'"),
+    ({"a": 3, "b": 1}, "leaves none of class 'b', which has 1"),
+    ({"train__a": 2, "train__b": 2, "test__a": 1}, "no class folder 'b'"),
+    ({"train__a": 2, "train__b": 2, "test__a": 1, "test__c": 1}, "no such class"),
+    ({"test__a": 2, "test__b": 2}, "has test/ but no train/"),
+]
+
+
+def layout(root, rng, parts):
+    """Makes one of `BROKEN_FOLDERS`."""
+    for place, count in parts.items():
+        tree(Path(root) / place.replace("__", "/"), rng, {"": count})
+
+
 def cifar_files(classes, rng, each=4):
     """`{file name: bytes}` of python batches, `each` images in every one.
 

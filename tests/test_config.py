@@ -130,7 +130,7 @@ def test_a_broken_file_is_refused_in_one_line(tmp_path, text, message):
         ("views.0.count=0", "views.0.count: is 0"),
         ("train.accumulate=3", "must divide the batch of 8"),
         ("train.best=accuracy", "set data.validation"),
-        ("optimizer.schedule={name: cosine, warmup: 5}", "only 2 epochs"),
+        ("optimizer.schedule={name: cosine, warmup: -5}", "must be >= 0"),
         ("evaluations={knnn: {}}", "unknown name 'knnn'"),
         ("paper={terms: {accuracy: high}}", "paper.terms.accuracy"),
         ("trian.epochs=1", "unknown section 'trian'"),

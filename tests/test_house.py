@@ -17,7 +17,8 @@ FLOORS = [
     {"methods", "backbones", "data", "weights"},
     {"evaluation"},
     {"loop", "training", "progress"},
-    {"experiment", "opening", "trainer", "evaluator", "converter", "results"},
+    {"experiment", "opening", "trainer", "evaluator", "converter", "results"}
+    | {"rehearsal"},
     {"figures", "page"},
     {"cli"},
     {

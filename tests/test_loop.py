@@ -1,4 +1,4 @@
-"""The compiled update: replicas, micro-batches, recomputation and XLA change nothing."""
+"""The compiled update: replicas, parts, recomputation and XLA change nothing."""
 
 import keras
 import numpy as np

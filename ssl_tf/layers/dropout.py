@@ -21,7 +21,7 @@ class Dropout(keras.layers.Layer):
         super().__init__(**kwargs)
         self.rate = rate
         self.seed = seed
-        self.generator = keras.random.SeedGenerator(seed)
+        self.generator = keras.random.SeedGenerator(seed, name=f"{self.name}_seed")
         self.supports_masking = True
         self.built = True
 

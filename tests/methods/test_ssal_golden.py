@@ -7,9 +7,9 @@ import tensorflow as tf
 from golden_models import arrays, relative
 from golden_weights import role
 
+from ssl_tf.loop import Loop
 from ssl_tf.losses.classification import cross_entropy, hit, smooth
 from ssl_tf.losses.joint import joint_log_scores, joint_prediction
-from ssl_tf.loop import Loop
 
 FAST = [
     "resnet18_baseline",

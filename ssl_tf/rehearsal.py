@@ -1,0 +1,110 @@
+"""A config's model and update on random images: for plans and benchmarks."""
+
+import resource
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from ssl_tf import cost, experiment, opening, trainer
+from ssl_tf.data import FACTS
+from ssl_tf.errors import BadInput
+from ssl_tf.loop import Loop
+from ssl_tf.ops import distribute
+
+
+def known(parts, root):
+    """`(size, classes, training images, confusions)` with or without the data."""
+    name = experiment.name_of(parts)
+    size, classes = experiment.view_size(parts), experiment.class_count(parts)
+    if name in FACTS and size and classes:
+        images = FACTS[name].train * classes // FACTS[name].classes
+        if parts.data.per_class:
+            images = parts.data.per_class * classes
+        images = min(images, parts.data.limit or images)
+        return size, classes, round(images * (1 - parts.data.validation)), None
+    if name in ("folder", "imagenet") and root is None:
+        raise BadInput(f"{name}: needs --datadir to know its images and classes.")
+    opened = opening.open_data(parts, root)
+    classes = len(opened.train.classes)
+    return opened.size, classes, opened.train.size, lambda: evenly(classes)
+
+
+def evenly(classes):
+    """Stands for a baseline's confusions, so that group sizes are right."""
+    return np.random.default_rng(0).random((classes, classes))
+
+
+class Rehearsal:
+    """A method and its loop, fed with the same random images again and again.
+
+    Args:
+        spec: sections, from `config.load`.
+        root: where the images are, or `None`.
+        strategy: see `distribute.strategy`.
+
+    Attributes:
+        parts: `experiment.Parts`.
+        method: the built `Method`.
+        size: side of its images.
+        images: training images, or `None` if unknown.
+    """
+
+    def __init__(self, spec, root=None, strategy="one"):
+        self.parts = experiment.check(spec)
+        self.devices = distribute.strategy(strategy)
+        trainer.prepare(self.parts.train)
+        self.size, classes, self.images, confusion = known(self.parts, root)
+        method = opening.settle_groups(self.parts.method, None, confusion)
+        with self.devices.scope():
+            self.method = experiment.build(self.parts, method, classes, self.size)
+
+    @property
+    def flops(self):
+        """Of one image's forward and backward pass, all views."""
+        shape = (self.size, self.size, 3)
+        return cost.training_flops(self.method, shape) * len(self.parts.recipes)
+
+    def loop(self, xla=None):
+        """A fed `Loop`; `xla` as the config says if `None`."""
+        train = self.parts.train
+        with self.devices.scope():
+            optimizer = trainer.scaled(self.parts.optimizer(), train.precision)
+        loop = Loop(
+            self.method,
+            optimizer,
+            self.devices,
+            xla=trainer.compiles(train.xla if xla is None else xla),
+            micro_batches=train.accumulate,
+        )
+        local = train.batch_size // self.devices.num_replicas_in_sync
+        side = [local, self.size, self.size, 3]
+        batch = {
+            "views": tuple(tf.random.uniform(side) for _ in self.parts.recipes),
+            "label": tf.zeros([local], tf.int32),
+            "index": tf.range(local, dtype=tf.int64),
+            "key": tf.range(local),
+        }
+        loop.feed(lambda part: tf.data.Dataset.from_tensors(batch).repeat())
+        return loop
+
+    def peak_memory(self, steps=3):
+        """Peak resident memory of this process over a few updates, in its words."""
+        before = resident()
+        began = time.monotonic()
+        loop = self.loop()
+        terms, _ = loop.run([1e-6] * steps)
+        return {
+            "model": self.method.backbone.name,
+            "batch": self.parts.train.batch_size,
+            "recompute": self.parts.train.recompute,
+            "before the first update, GiB": round(before / 2**30, 2),
+            "peak, GiB": round(resident() / 2**30, 2),
+            "loss of the last update": float(terms[-1, 0]),
+            "seconds": round(time.monotonic() - began, 1),
+        }
+
+
+def resident():
+    """Largest resident set so far, bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,69 @@
+"""Runs losses, backbones and objectives on the backend of KERAS_BACKEND.
+
+python tests/backend_probe.py OUT.npz: values of everything on fixed weights and images.
+"""
+
+import sys
+import zlib
+
+import keras
+import numpy as np
+import small
+
+from ssl_tf.losses import classification, joint
+from ssl_tf.ops import chance
+
+
+def fill(model):
+    """Weights as a function of their paths, the same on any backend."""
+    for variable in model.weights:
+        draw = np.random.default_rng(zlib.crc32(variable.path.encode()))
+        shape = tuple(variable.shape)
+        if variable.name in ("gamma", "moving_variance"):
+            value = 0.5 + draw.random(shape)
+        else:
+            value = draw.normal(size=shape) / np.sqrt(np.prod(shape[:-1]) or 1)
+        variable.assign(value.astype("f4"))
+
+
+def losses(values):
+    draw = np.random.default_rng(0)
+    fine, label = draw.normal(size=(6, 6)).astype("f4"), np.arange(6)
+    coarse = [draw.normal(size=(6, k)).astype("f4") for k in (3, 2)]
+    groups = [small.PAIRS, small.THIRDS]
+    values["cross_entropy"] = classification.cross_entropy(fine, label, 0.1)
+    values["hit"] = classification.hit(fine, label, 2)
+    values["smooth"] = classification.smooth(label, 6, 0.1)
+    values["log_scores"] = joint.joint_log_scores(fine, coarse, groups, 0.4)
+    shares = [np.exp(x) / np.exp(x).sum(1, keepdims=True) for x in (fine, *coarse)]
+    values["joint"] = joint.joint_prediction(shares[0], shares[1:], groups, 0.4)
+
+
+def main(path):
+    values = {}
+    losses(values)
+    images = small.batches()[0]["views"][0]
+    for name, make in small.BACKBONES.items():
+        backbone = make()
+        fill(backbone)
+        values[f"backbone {name}"] = backbone(images, training=False)
+    for name, make in small.METHODS.items():
+        method = make()
+        fill(method)
+        for training in (False, True):
+            batch = small.batches()[0]
+            with chance.keyed(batch["key"]):
+                terms = method.objective(batch, training=training)
+            for term, value in terms.items():
+                values[f"{name} {term} {training}"] = value
+    try:
+        small.supervised().compile(optimizer=keras.optimizers.SGD(0.1))
+        values["compiles"] = 1
+    except NotImplementedError as error:
+        assert "\n" not in str(error) and "objective()" in str(error)
+        values["compiles"] = 0
+    np.savez(path, **{key: np.asarray(value) for key, value in values.items()})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,167 @@
+"""Bad input ends in one line on stderr and exit code 2, and nothing is lost."""
+
+import commands
+import pytest
+
+from ssl_tf import cli, config, evaluate, plan, reproduce, runs, state, train, trainer
+from ssl_tf.errors import BadInput
+from ssl_tf.methods import SSAL
+
+
+def refused(capsys, main, *arguments):
+    """The one line that a command prints before it exits with 2."""
+    with pytest.raises(SystemExit) as stop:
+        cli.run(lambda: main([str(a) for a in arguments]))
+    captured = capsys.readouterr()
+    assert stop.value.code == 2, captured.err
+    assert captured.err.count("\n") == 1, captured.err
+    return captured.err
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments", "message"),
+    [
+        (train.main, ["--metod", "ssal"], "unrecognized arguments: --metod"),
+        (train.main, ["--strategy", "cluster"], "invalid choice: 'cluster'"),
+        (train.main, ["--seed", "one"], "invalid int value: 'one'"),
+        (train.main, [], "give --method or --config"),
+        (train.main, ["--method", "sal"], "unknown name 'sal'. Have: ssal, supervised"),
+        (train.main, ["--method", "ssal", "--arch", "resnet50"], "several configs"),
+        (train.main, ["--config", "none.yaml"], "none.yaml: no such file."),
+        (
+            train.main,
+            ["--method", "ssal", "--dataset", "digits", "--variant", "x"],
+            "--variant: unknown name 'x'",
+        ),
+        (
+            train.main,
+            ["--method", "ssal", "--dataset", "digits", "--set", "train.batch_size=0"],
+            "train.batch_size: is 0; must be >= 1.",
+        ),
+        (
+            train.main,
+            ["--method", "ssal", "--dataset", "digits", "--seed", "-1"],
+            "train.seed: is -1; must be >= 0.",
+        ),
+        (
+            train.main,
+            ["--method", "ssal", "--dataset", "folder"],
+            "folder: needs --datadir DIR",
+        ),
+        (
+            train.main,
+            ["--method", "ssal", "--dataset", "folder", "--datadir", "/nowhere"],
+            "--datadir /nowhere: does not exist",
+        ),
+        (
+            train.main,
+            ["--method", "supervised", "--dataset", "digits", "--set"]
+            + ["train.batch_size=2000", "train.epochs=1"]
+            + ["optimizer.schedule.warmup=1"],
+            "there are only 1297 training images",
+        ),
+        (evaluate.main, ["runs/none", "terms"], "is not a run folder"),
+        (reproduce.main, ["resnet51_ssal"], "unknown experiment 'resnet51_ssal'"),
+        (reproduce.main, ["--seeds", "0"], "--seeds 0: must be 1 or more."),
+        (reproduce.main, ["--demo", "sal"], "--demo: unknown method 'sal'"),
+        (plan.main, ["--method", "ssal", "--dataset", "folder"], "needs --datadir"),
+    ],
+)
+def test_a_command_says_what_is_wrong_in_one_line(
+    capsys, tmp_path, main, arguments, message
+):
+    more = ["--runs", tmp_path] if main is train.main else []
+    assert message in refused(capsys, main, *arguments, *more)
+    assert not list(tmp_path.rglob("last.weights.h5"))
+
+
+@pytest.fixture
+def spec(tmp_path):
+    def load(*overrides):
+        return config.load(commands.tiny_config(tmp_path), overrides=overrides)
+
+    return load
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(tmp_path, spec):
+    folder = tmp_path / "run"
+    wild = spec("optimizer.learning_rate=1.0e+20", "train.seed=7")
+    with pytest.raises(BadInput) as error:
+        trainer.train(wild, folder, quiet=True)
+    message = str(error.value)
+    assert "not finite at step" in message and "seed 7" in message
+    _, extra = state.newest(folder)
+    assert extra["step"] <= int(message.partition("at step ")[2].split()[0])
+    assert not runs.finished(folder)
+
+
+def test_a_run_folder_in_use_is_refused(tmp_path, spec):
+    folder = tmp_path / "run"
+    with runs.locked(folder), pytest.raises(BadInput, match="another process"):
+        trainer.train(spec(), folder, quiet=True)
+
+
+def test_a_state_of_another_model_is_refused_and_stays(tmp_path, spec):
+    folder = tmp_path / "run"
+    short = spec("train.epochs=1", "data.limit=64")
+    trainer.train(short, folder, quiet=True)
+    (folder / "last.weights.h5").unlink()
+    (folder / "config.yaml").unlink()
+    before = sorted(p.name for p in (folder / "state").iterdir())
+    wider = spec("train.epochs=1", "data.limit=64", "backbone.growth=6")
+    with pytest.raises(BadInput, match="another model"):
+        trainer.train(wider, folder, quiet=True)
+    assert sorted(p.name for p in (folder / "state").iterdir()) == before
+
+
+def test_a_longer_run_goes_on_and_another_config_is_refused(tmp_path, spec):
+    folder = tmp_path / "run"
+    trainer.train(spec("train.epochs=1", "data.limit=64"), folder, quiet=True)
+    with pytest.raises(BadInput, match="optimizer.learning_rate"):
+        trainer.train(
+            spec("train.epochs=1", "data.limit=64", "optimizer.learning_rate=0.5"),
+            folder,
+            quiet=True,
+        )
+    trainer.train(spec("train.epochs=2", "data.limit=64"), folder, quiet=True)
+    assert [row["epoch"] for row in runs.history(folder)] == ["1", "2"]
+    assert [r["epoch"] for r in runs.results(folder)] == [1, 2]
+
+
+def test_a_full_disk_while_saving_ends_the_run_and_loses_nothing(tmp_path, spec):
+    import os
+
+    folder = tmp_path / "run"
+    (folder / "state").mkdir(parents=True)
+    name = f".step000000004.npz.{os.getpid()}.tmp"
+    (folder / "state" / name).symlink_to("/dev/full")
+    short = spec("train.epochs=3", "data.limit=64")
+    with pytest.raises(BadInput, match="the disk is full"):
+        trainer.train(short, folder, quiet=True)
+    assert state.newest(folder)[1]["step"] < 4
+    trainer.train(short, folder, quiet=True)
+    assert runs.finished(folder)
+
+
+def test_a_host_without_a_tpu_is_told_before_anything_is_opened(tmp_path):
+    code, _, error = commands.run(
+        "train",
+        *("--method", "ssal", "--dataset", "folder", "--datadir", "/nowhere"),
+        *("--strategy", "tpu", "--runs", tmp_path),
+    )
+    assert code == 2
+    assert error.startswith("--strategy tpu: no TPU on this host")
+    assert error.count("\n") == 1
+
+
+def test_fewer_than_four_classes_cannot_be_grouped():
+    from ssl_tf import experiment, opening
+
+    path = config.find("ssal", dataset="folder")
+    parts = experiment.check(config.load(path))
+    with pytest.raises(BadInput, match="at least 4 classes; there are 3"):
+        opening.settle_groups(parts.method, ("a", "b", "c"), lambda: None)
+    counts = opening.group_counts(parts.method, 30)
+    assert counts == {0: 6, 1: 10, 2: 15}
+    assert opening.group_counts(parts.method, 4) == {0: 2}
+    assert parts.method.func is SSAL

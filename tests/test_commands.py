@@ -1,0 +1,212 @@
+"""What follows training: evaluate, embed, export, plan, report, reproduce."""
+
+import base64
+import json
+import re
+
+import commands
+import numpy as np
+import pytest
+from PIL import Image
+
+from ssl_tf import (
+    config,
+    embed,
+    evaluate,
+    evaluator,
+    export,
+    plan,
+    report,
+    reproduce,
+    results,
+    runs,
+    trainer,
+)
+from ssl_tf.data import digits
+from ssl_tf.errors import BadInput
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A finished SSAL run of two epochs, with a validation split."""
+    root = tmp_path_factory.mktemp("runs")
+    path = commands.tiny_config(root)
+    changes = ["train.epochs=2", "data.validation=0.2", "train.best=joint_accuracy"]
+    changes += ["train.keep_every=1", "paper={source: none, terms: {accuracy: 0.5}}"]
+    spec = config.load(path, None, changes)
+    place = runs.folder(root, "ssal", "tiny_digits", None, 0)
+    trainer.train(spec, place, quiet=True, origin=runs.origin(path))
+    return place
+
+
+def test_a_run_folder_holds_what_scripts_rely_on(folder):
+    names = {p.name for p in folder.iterdir()}
+    assert names >= {
+        "config.yaml",
+        "history.csv",
+        "state",
+        "last.weights.h5",
+        "best.weights.h5",
+        "epoch00001.weights.h5",
+        "results.jsonl",
+        "environment.json",
+        "data.json",
+    }
+    columns = list(runs.history(folder)[0])
+    assert columns[:3] == ["epoch", "step", "learning_rate"]
+    assert {"loss", "l2", "validation_joint_accuracy", "images_per_second"} <= set(
+        columns
+    )
+    splits = [record["split"] for record in runs.results(folder)]
+    assert splits[:2] == ["validation", "test"]
+
+
+def test_terms_of_the_command_equal_those_of_training(folder, capsys):
+    assert evaluate.main([str(folder), "terms"]) == 0
+    printed = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
+    first = runs.results(folder)[1]["values"]
+    assert abs(float(printed["accuracy"]) - first["accuracy"]) < 1e-6
+    assert abs(float(printed["loss"]) - first["loss"]) < 1e-4
+
+
+def test_best_and_kept_weights_can_be_evaluated(folder):
+    kept = evaluator.evaluate(folder, "terms", weights="epoch00001")
+    best = evaluator.evaluate(folder, "terms", split="validation", weights="best")
+    rows = runs.history(folder)
+    values = [float(row["validation_joint_accuracy"]) for row in rows]
+    assert abs(best["joint_accuracy"] - max(values)) < 1e-6
+    assert kept["loss"] > 0
+    with pytest.raises(BadInput, match="worst.weights.h5: no such weights"):
+        evaluator.evaluate(folder, "terms", weights="worst")
+
+
+def test_confusion_counts_every_image_and_leaves_grouping_files(folder):
+    values = evaluator.evaluate(folder, "confusion", changes={"groups": [2, 5]})
+    matrix, source = values["matrix"], digits("test")
+    np.testing.assert_array_equal(matrix.sum(axis=1), np.bincount(source.label))
+    assert abs(np.trace(matrix) / source.size - values["accuracy"]) < 1e-9
+    stored = np.load(folder / "confusion_matrix.npy")
+    np.testing.assert_array_equal(stored, matrix)
+    from ssl_tf.data import groupings
+
+    again = groupings.load(folder / "confusion_groups_5.yaml", source.classes)
+    assert again == values["groups_5"].tolist()
+
+
+def test_the_combination_is_learnt_on_all_outputs(folder):
+    values = evaluator.evaluate(folder, "combination")
+    assert 0 <= values["accuracy"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["confusion", "--set", "margin=0.5"], "confusion.margin: is 0.5"),
+        (["confusion", "--set", "grups=2"], "unknown key 'grups'"),
+        (["terms", "--groups", "2"], "goes with the evaluation `confusion`"),
+        (["kmeens"], "unknown name 'kmeens'. Have: combination, confusion, terms"),
+    ],
+)
+def test_a_wrong_evaluation_is_refused(folder, arguments, message):
+    with pytest.raises(BadInput, match=re.escape(message)):
+        evaluate.main([str(folder), *arguments])
+
+
+def test_embedding_of_files_is_the_backbones_answer(folder, tmp_path):
+    source = digits("test")
+    for i in range(3):
+        Image.fromarray(source.images[i]).save(tmp_path / f"{i}.png")
+    out = tmp_path / "features.npz"
+    assert embed.main([str(folder), str(tmp_path), "-o", str(out)]) == 0
+    saved = np.load(out)
+    done = evaluator.Run(folder)
+    expected = done.method.backbone(done.normal()(source.images[:3] / np.float32(255)))
+    np.testing.assert_allclose(saved["features"], expected, atol=1e-5)
+    assert [p[-5:] for p in saved["path"]] == ["0.png", "1.png", "2.png"]
+    text = tmp_path / "features.csv"
+    embed.main([str(folder), str(tmp_path / "1.png"), "-o", str(text)])
+    row = text.read_text().strip().rpartition('",')[2].split(",")
+    np.testing.assert_allclose(np.array(row, float), expected[1], atol=1e-5)
+    (tmp_path / "9.png").write_bytes(b"no image")
+    with pytest.raises(BadInput, match="9.png"):
+        embed.main([str(folder), str(tmp_path), "-o", str(out)])
+
+
+@pytest.mark.parametrize("kind", ["keras", "savedmodel"])
+@pytest.mark.parametrize("part", ["backbone", "method"])
+def test_an_export_reloads_with_the_same_outputs(folder, tmp_path, kind, part):
+    path = tmp_path / ("model.keras" if kind == "keras" else "model")
+    assert export.export(folder, kind, path, part) < 1e-5
+    assert path.exists() and len(list(tmp_path.iterdir())) == 1
+    with pytest.raises(BadInput, match="exists already"):
+        export.main([str(folder), "--to", kind, "-o", str(path), "--part", part])
+
+
+def test_an_export_needs_no_code_of_ours(folder, tmp_path):
+    path = tmp_path / "model.keras"
+    export.export(folder, "keras", path)
+    import zipfile
+
+    stored = zipfile.ZipFile(path).read("config.json").decode()
+    assert "ssl_tf" not in stored
+
+
+def test_the_plan_of_densenet_prints_the_exact_size_without_data(capsys):
+    arguments = ["--method", "ssal", "--arch", "densenet190", "--no-measure"]
+    assert plan.main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "38,287,795" in printed and "1,562 x 100 epochs" in printed
+
+
+def test_the_report_joins_paper_and_ours_in_one_self_contained_page(
+    folder, tmp_path, capsys
+):
+    page = tmp_path / "report.html"
+    root = folder.parents[2]
+    assert report.main([str(root), "--only", "--html", str(page)]) == 0
+    printed = capsys.readouterr().out
+    accuracy = 100 * runs.results(folder)[1]["values"]["accuracy"]
+    assert f"| 50.00 |  | {accuracy:.2f} (1) | {accuracy - 50:+.2f} |" in printed
+    text = page.read_text()
+    assert not re.search(r"(src|href)=\"(?!data:)", text)
+    images = re.findall(r"data:image/png;base64,([^\"]+)", text)
+    assert len(images) >= 2
+    assert all(base64.b64decode(x)[:4] == b"\x89PNG" for x in images)
+
+
+def test_kept_results_survive_the_run(folder, tmp_path):
+    kept = tmp_path / "kept.jsonl"
+    report.main([str(folder.parents[2]), "--only", "--keep", str(kept)])
+    records = results.gather([kept])
+    direct = results.gather([folder.parents[2]])
+    assert records == direct
+    for record in records:
+        assert {"config", "command", "seed", "date", "machine"} <= set(record)
+    labels = results.catalogue()["labels"]
+    assert results.lines(records, labels) == results.lines(direct, labels)
+
+
+def test_several_seeds_become_mean_and_deviation(folder):
+    records = results.gather([folder.parents[2]])
+    terms = next(
+        r
+        for r in records
+        if r["evaluation"] == "terms"
+        and r["split"] == "test"
+        and r["weights"] == "last"
+    )
+    seeds = [
+        json.loads(json.dumps(terms)) | {"seed": s, "values": {"accuracy": v}}
+        for s, v in enumerate((0.5, 0.6, 0.7))
+    ]
+    line = results.lines(seeds, results.catalogue()["labels"])[0]
+    assert results.cell(line.values) == "60.00 ± 10.00 (3)"
+    assert results.cell(line.values[:1]) == "50.00 (1)" and results.cell([]) == ""
+
+
+def test_the_list_names_every_experiment_with_its_cost(capsys):
+    assert reproduce.main(["--list"]) == 0
+    printed = capsys.readouterr().out
+    for name in results.catalogue()["experiments"]:
+        assert name in printed
+    assert "52 days" in printed
