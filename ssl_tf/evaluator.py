@@ -61,6 +61,15 @@ class Run:
             )
         return pipeline.Normal(self.facts["mean"], self.facts["deviation"])
 
+    def settle(self, opened):
+        """Notes the normalisation a converted run gets from its training images."""
+        if self.facts["mean"] is not None:
+            return
+        mean, deviation = map(list, opened.normal)
+        self.facts |= {"mean": mean, "deviation": deviation}
+        with runs.atomic(self.folder / "data.json") as out:
+            out.write(json.dumps(self.facts, indent=1).encode())
+
 
 def evaluate(folder, name, *, root=None, split="test", weights="last", changes=None):
     """Runs one evaluation of a finished run.
@@ -91,6 +100,7 @@ def evaluate(folder, name, *, root=None, split="test", weights="last", changes=N
     )
     done = Run(folder, weights)
     opened = opening.open_data(done.parts, root)
+    done.settle(opened)
     values = function(
         method=done.method, train=opened.plain("train"), test=opened.plain(split)
     )

@@ -116,8 +116,12 @@ def run(job, quiet, callbacks=()):
         lambda: baseline_confusion(job.spec, folder, job.root, quiet),
     )
     loop = compiled(job, method, opened)
-    order = pipeline.shuffled(
-        opened.train.size, parts.train.batch_size, parts.train.seed
+    order = pipeline.ordered(
+        parts.data.order,
+        parts.recipes,
+        opened.train.size,
+        parts.train.batch_size,
+        parts.train.seed,
     )
     training = Training(
         folder,

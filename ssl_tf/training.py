@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from ssl_tf import optim, runs, state
-from ssl_tf.data import pipeline
+from ssl_tf.data import decode, pipeline
 from ssl_tf.errors import BadInput
 from ssl_tf.loop import MOST_UPDATES
 from ssl_tf.ops import distribute
@@ -31,7 +31,7 @@ class Training:
         loop: `Loop`.
         opened: `opening.Opened`.
         parts: `experiment.Parts`.
-        order: `epoch -> int64 [steps, G]`.
+        order: see `pipeline.views`.
         peak: float, peak learning rate.
         progress: `progress.Progress`.
         callbacks: list of Keras callbacks.
@@ -68,7 +68,7 @@ class Training:
 
         Raises:
             Stopped: on SIGINT or SIGTERM, state saved.
-            BadInput: the loss is not finite, or the disk is full.
+            BadInput: the loss is not finite, an image is damaged, the disk is full.
         """
         self.restore()
         total = self.train.epochs * self.steps_per_epoch
@@ -139,7 +139,8 @@ class Training:
         rates = optim.rates(
             self.schedule, self.peak, steps, self.steps_per_epoch, self.train.epochs
         )
-        terms, waiting = self.loop.run(rates)
+        with decode.blamed(self.opened.train, lambda: self.places(count)):
+            terms, waiting = self.loop.run(rates)
         seconds = time.monotonic() - began
         bad = ~np.isfinite(terms).all(axis=1)
         if bad.any():
@@ -158,6 +159,11 @@ class Training:
         self.callbacks.on_train_batch_end(self.step - 1, last)
         self.progress.advance(count, last, self.clock, self.train.batch_size)
         return seconds / count
+
+    def places(self, count):
+        """Which images the next `count` updates read."""
+        epoch, first = divmod(self.step, self.steps_per_epoch)
+        return pipeline.indices(self.order(epoch)[first : first + count])
 
     def close_epoch(self, epoch):
         """Evaluates, writes history and state, keeps what was asked for."""

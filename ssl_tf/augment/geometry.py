@@ -66,4 +66,15 @@ def random_flip(seeds):
 def flip(images, seeds):
     """Left and right exchanged in half of the images."""
     chosen = random_flip(seeds)
-    return tf.where(chosen[:, None, None, None], images[:, :, ::-1], images)
+    if images.shape[0] == 1:  # most often from `from_files`: spare half of the work
+        return tf.cond(chosen[0], lambda: mirrored(images), lambda: images)
+    return draws.choose(chosen, mirrored(images), images)
+
+
+def mirrored(images):
+    """`[B, H, W, C]` with left and right exchanged.
+
+    As `[B * H, W, C]`, which TensorFlow reverses 20 times faster on a CPU.
+    """
+    rows = tf.reshape(images, [-1, *images.shape[2:]])
+    return tf.reshape(tf.reverse(rows, [1]), [-1, *images.shape[1:]])

@@ -10,6 +10,13 @@ from ssl_tf.ops import draws
 from ssl_tf.schema import Count, Range, Share, Whole
 
 
+class Moves(NamedTuple):
+    """What `geometry.shift` may draw: the largest shift in pixels, and flips."""
+
+    pixels: int
+    flip: bool
+
+
 class Recipe(NamedTuple):
     """One view.
 
@@ -19,12 +26,15 @@ class Recipe(NamedTuple):
         boxes: `(seeds [B], height [B], width [B]) -> [B, 4]`, what is cut out before
             resizing to `size`; `None`: the whole image.
         exact: whether `change` works on uint8 as well, without loss (moves only).
+        moves: `Moves`, if `change` is `geometry.shift` with random arguments, so that
+            an order may bring its own; else `None`.
     """
 
     change: Callable
     size: int | None = None
     boxes: Any = None
     exact: bool = False
+    moves: Any = None
 
 
 Area = Annotated[float, Range(above=0)]
@@ -46,7 +56,7 @@ def shift_flip(pixels: Whole = 4, flip: bool = True):
         SSAL, Keras code, which calls the 4 pixels "5".
     """
     change = lambda images, seeds: geometry.shift_flip(images, seeds, pixels, flip)
-    return Recipe(change, exact=True)
+    return Recipe(change, exact=True, moves=Moves(pixels, flip))
 
 
 def crop_flip(size: Count | None = None, scale: tuple[Area, Area] = (0.5, 1.0)):

@@ -1,35 +1,57 @@
-"""Image files: finding, checking and reading them."""
+"""Image files: finding, checking and reading them, without TensorFlow."""
 
 import concurrent.futures
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ssl_tf.errors import BadInput
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
-DECODED_BY_TF = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp")
+SIXTEEN_BITS = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
 def images_in(folder):
-    """Sorted paths of the image files directly in `folder`; hidden ones are skipped."""
-    with os.scandir(folder) as entries:
-        return sorted(
-            entry.path
-            for entry in entries
-            if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".")
-        )
+    """Sorted paths of the image files directly in `folder`; hidden ones are skipped.
+
+    Raises:
+        BadInput: a name that is no UTF-8, which TensorFlow cannot open.
+    """
+    found = sorted(
+        entry.path
+        for entry in visible(folder)
+        if entry.name.lower().endswith(SUFFIXES) and entry.is_file()
+    )
+    for path in found:
+        if not readable_name(path):
+            raise BadInput(f"{path!a}: the name is not UTF-8; rename it.")
+    return found
+
+
+def readable_name(path):
+    """Whether the path can be written in UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def class_folders(root):
     """Sorted names of the folders in `root`; hidden ones are skipped."""
-    return sorted(
-        path.name
-        for path in Path(root).iterdir()
-        if path.is_dir() and not path.name.startswith(".")
-    )
+    return sorted(entry.name for entry in visible(root) if entry.is_dir())
+
+
+def visible(folder):
+    """The entries of a folder that are not hidden; BadInput if it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise BadInput(f"{folder}: cannot be listed ({error.strerror}).") from None
 
 
 def tree(root, classes=None, inner=""):
@@ -54,19 +76,41 @@ def tree(root, classes=None, inner=""):
         raise BadInput(f"{root}: has no {lack}; expected {root}/<class>/<image>.")
     paths, label = [], []
     for place, name in enumerate(classes):
-        files = images_in(Path(root) / name / inner)
+        folder = Path(root) / name / inner
+        files = images_in(folder) if folder.is_dir() else []
         if not files:
-            raise BadInput(
-                f"{Path(root) / name / inner}: holds no image; "
-                "add some or remove the folder."
-            )
+            raise BadInput(f"{folder}: holds no image; {deeper(folder)}.")
         paths += files
         label += [place] * len(files)
     return np.array(paths), np.array(label, np.int32), classes
 
 
+def deeper(folder):
+    """What to do about a class folder without images in it."""
+    below = (p for p in Path(folder).rglob("*") if p.name.lower().endswith(SUFFIXES))
+    found = next(below, None)
+    if found is not None:
+        return f"move the images of {found.parent} up into it"
+    kinds = ", ".join(suffix[1:] for suffix in SUFFIXES)
+    return f"add some ({kinds}) or remove the folder"
+
+
+def pixels(file):
+    """uint8 RGB image in PIL's form from a path or binary file.
+
+    Grey, CMYK, palette and 16-bit images become RGB; of an animation the first frame
+    is taken; an alpha channel is dropped; a note of the camera's rotation is ignored.
+    So does TensorFlow's decoder, which reads JPEG and PNG while training.
+    """
+    with warnings.catch_warnings(), Image.open(file) as image:
+        warnings.simplefilter("ignore")  # palettes with transparency, very large images
+        if image.mode in SIXTEEN_BITS:
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        return image.convert("RGB")
+
+
 def read(path, size=None):
-    """One image as uint8 `[H, W, 3]`; grey and CMYK become RGB.
+    """One image as uint8 `[H, W, 3]`; see `pixels`.
 
     Args:
         path: file.
@@ -76,26 +120,30 @@ def read(path, size=None):
         BadInput: it is not a readable image.
     """
     try:
-        with Image.open(path) as image:
-            image = image.convert("RGB")
-            if size is not None and image.size != (size, size):
-                image = centre(image, size)
-            return np.asarray(image)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-        why = " ".join(str(error).split())[:100]
+        image = pixels(path)
+    except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way
+        why = " ".join(str(error).replace(repr(str(path)), "it").split())[:100]
         raise BadInput(
             f"{path}: is no readable image ({why}); replace or remove it. "
             "`python -m ssl_tf.doctor data` lists all such files."
         ) from None
+    if size is not None and image.size != (size, size):
+        image = centre(image, size)
+    return np.asarray(image)
 
 
 def centre(image, size):
-    """PIL image scaled to a shorter side of `size`, then its central square."""
+    """PIL image scaled to a shorter side of `size`, then its central square.
+
+    Source:
+        torchvision's Resize (longer side rounded down) and CenterCrop (half a pixel to
+        the even side).
+    """
     width, height = image.size
     short = min(width, height)
-    new = (round(width * size / short), round(height * size / short))
+    new = (width * size // short, height * size // short)
     image = image.resize(new, Image.Resampling.BILINEAR)
-    left, top = (new[0] - size) // 2, (new[1] - size) // 2
+    left, top = round((new[0] - size) / 2), round((new[1] - size) / 2)
     return image.crop((left, top, left + size, top + size))
 
 
@@ -107,8 +155,13 @@ def read_all(paths, size):
         images[place] = read(paths[place], size)
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        for _ in pool.map(fill, range(len(paths))):
-            pass
+        jobs = pool.map(fill, range(len(paths)))
+        try:
+            for _ in jobs:
+                pass
+        except BadInput:
+            pool.shutdown(cancel_futures=True)
+            raise
     return images
 
 
@@ -123,5 +176,6 @@ def existing(root, name, hint):
     if root is None:
         raise BadInput(f"{name}: needs --datadir DIR with {hint}.")
     if not Path(root).is_dir():
-        raise BadInput(f"--datadir {root}: is not a folder; {name} needs {hint}.")
+        what = "is a file" if Path(root).exists() else "does not exist"
+        raise BadInput(f"--datadir {root}: {what}; {name} needs {hint}.")
     return Path(root)

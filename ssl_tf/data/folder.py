@@ -12,7 +12,8 @@ from ssl_tf.errors import BadInput
 from ssl_tf.schema import Count, Fraction
 
 IN_MEMORY = 512 * 2**20  # bytes; more is read from disk while training
-HINT = "train/<class>/ and test/<class>/, only <class>/, or images without classes"
+CLASSES = "train/<class>/ and test/<class>/, or only <class>/"
+HINT = f"{CLASSES}, or images without classes"
 TEST_NAMES = ("test", "val", "valid", "validation")
 
 
@@ -39,10 +40,9 @@ def folder(
     """
     root = files.existing(root, "folder", HINT)
     paths, label, classes = find(root, split, test_share)
-    if labels and (not classes or len(classes) < 2):
-        raise BadInput(
-            f"--datadir {root}: has no class folders; this method needs {HINT[:37]}."
-        )
+    if labels and len(classes) < 2:
+        what = f"one class, {classes[0]!r}" if classes else "no class folders"
+        raise BadInput(f"--datadir {root}: has {what}; this method needs {CLASSES}.")
     size = size or common_size(paths)
     images = np.asarray(paths)
     if len(paths) * size * size * 3 <= IN_MEMORY:
@@ -50,23 +50,40 @@ def folder(
     return Source("folder", split, images, label, classes)
 
 
+def parts(root):
+    """`(training folder, test folder or None)`; they may hold classes or images."""
+    tests = [root / name for name in TEST_NAMES if (root / name).is_dir()]
+    if not (root / "train").is_dir():
+        if tests and len(tests) == len(files.class_folders(root)):
+            raise BadInput(f"{root}: has {tests[0].name}/ but no train/; needs {HINT}.")
+        return root, None
+    return root / "train", tests[0] if tests else None
+
+
 def find(root, split, test_share):
     """`(paths, label, classes)` of one split."""
-    tests = [name for name in TEST_NAMES if (root / name).is_dir()]
-    if (root / "train").is_dir() and tests:
-        _, _, classes = labelled(root / "train", None)
-        part = root / ("train" if split == "train" else tests[0])
-        return labelled(part, classes or None)
-    base = root / "train" if (root / "train").is_dir() else root
-    paths, label, classes = labelled(base, None)
-    whole = Source("folder", "train", paths, label, classes)
-    rest, held = hold_out(whole, test_share) if test_share else (whole, whole)
-    chosen = rest if split == "train" else held
-    return chosen.images, chosen.label, classes
+    train, test = parts(root)
+    if test is None:
+        paths, label, classes = labelled(train)
+        whole = Source("folder", "train", paths, label, classes)
+        rest, held = hold_out(whole, test_share) if test_share else (whole, whole)
+        chosen = rest if split == "train" else held
+        return chosen.images, chosen.label, classes
+    if split == "train":
+        return labelled(train)
+    classes = tuple(files.class_folders(train))
+    unknown = [name for name in files.class_folders(test) if name not in classes]
+    if unknown:
+        raise BadInput(
+            f"{test / unknown[0]}: there is no such class in {train}; rename it, or "
+            "add training images of it."
+        )
+    return labelled(test, classes or None)
 
 
-def labelled(base, classes):
-    if files.class_folders(base):
+def labelled(base, classes=None):
+    """Files and labels below a folder; a flat one has label -1 and no classes."""
+    if classes or files.class_folders(base):
         return files.tree(base, classes)
     paths = files.images_in(base)
     if not paths:
@@ -81,8 +98,8 @@ def common_size(paths):
         try:
             with Image.open(path) as image:
                 sizes.add(image.size)
-        except OSError:
-            files.read(path)  # raises, naming the file
+        except Exception:  # noqa: BLE001 - a damaged file may fail in any way
+            sizes.add(files.read(path).shape[1::-1])  # raises, naming the file
     if len(sizes) == 1 and len(set(*sizes)) == 1:
         side = next(iter(sizes))[0]
         if side <= 256:
@@ -98,4 +115,10 @@ def image_root(path):
         return [str(path)]
     if not path.is_dir():
         raise BadInput(f"{path}: no such file or folder.")
-    return sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in files.SUFFIXES)
+    below = [path, *(p for p in path.rglob("*") if p.is_dir())]
+    shown = [p for p in below if not hidden(p.relative_to(path))]
+    return sorted(image for p in shown for image in files.images_in(p))
+
+
+def hidden(path):
+    return any(part.startswith(".") for part in path.parts)

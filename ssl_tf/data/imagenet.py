@@ -1,5 +1,6 @@
 """ImageNet (ILSVRC 2012), whole or a subset of its classes."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -27,41 +28,51 @@ def imagenet(split, root=None, classes_file: str | None = None):
     Raises:
         BadInput: the layout is not there.
     """
+    paths, label, wnids = find(split, root, classes_file)
+    return Source("imagenet", split, paths, label, wnids)
+
+
+def find(split, root, classes_file=None):
+    """`(paths [N], label [N], wnids)` of one split."""
     root = files.existing(root, "imagenet", HINT)
     for part in ("train", "val"):
         if not (root / part).is_dir():
             raise BadInput(f"--datadir {root}: has no {part}/; imagenet needs {HINT}.")
     wnids = tuple(files.class_folders(root / "train"))
+    if not wnids:
+        tars = any((root / "train").glob("n*.tar"))
+        mend = "unpack each <wnid>.tar there into train/<wnid>/" if tars else HINT
+        raise BadInput(f"{root / 'train'}: has no class folders; needs {mend}.")
     if classes_file is not None:
         wnids = chosen(classes_file, wnids)
     if split == "train":
-        paths, label, wnids = files.tree(root / "train", wnids)
-    elif files.class_folders(root / "val"):
-        paths, label, wnids = files.tree(root / "val", wnids)
-    else:
-        paths, label = flat_validation(root, wnids)
-    return Source("imagenet", split, paths, label, wnids)
+        return files.tree(root / "train", wnids)
+    if files.class_folders(root / "val"):
+        return files.tree(root / "val", wnids)
+    return *flat_validation(root, wnids), wnids
 
 
 def chosen(path, wnids):
     """Sorted wnids of a class file, all of which must have a training folder."""
     try:
-        names = sorted({w for line in Path(path).open() for w in line.split()[:1]})
-    except OSError as error:
-        raise BadInput(f"--classes-file {path}: {error.strerror}.") from None
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "is no text"
+        raise BadInput(f"--classes-file {path}: {why}.") from None
+    rows = (line.partition("#")[0].split()[:1] for line in text.splitlines())
+    names = sorted({word for row in rows for word in row})
     missing = [name for name in names if name not in wnids]
-    if missing or len(names) < 2:
-        raise BadInput(
-            f"--classes-file {path}: no training folder for {missing[0]!r}."
-            if missing
-            else f"--classes-file {path}: names fewer than two classes."
-        )
+    if missing:
+        raise BadInput(f"--classes-file {path}: no training folder for {missing[0]!r}.")
+    if len(names) < 2:
+        raise BadInput(f"--classes-file {path}: names fewer than two classes.")
     return tuple(names)
 
 
 def flat_validation(root, wnids):
     """Paths and labels of `val/*.JPEG` from the devkit's two files."""
-    devkit = [root, root / "devkit", root / "ILSVRC2012_devkit_t12" / "data"]
+    inner = Path("ILSVRC2012_devkit_t12") / "data"
+    devkit = [root, root / "devkit", root / "devkit" / "data", root / inner]
     find = lambda name: next((d / name for d in devkit if (d / name).exists()), None)
     truth = find("ILSVRC2012_validation_ground_truth.txt")
     meta = find("meta.mat")
@@ -71,17 +82,28 @@ def flat_validation(root, wnids):
     try:
         numbers = [int(line) for line in truth.read_text().split()]
         of_image = [names[number] for number in numbers]
-    except (ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise BadInput(f"{truth}: names no class of {meta} ({error}).") from None
     paths = files.images_in(root / "val")
-    if len(paths) != len(of_image):
-        raise BadInput(
-            f"{truth}: {len(of_image)} lines for {len(paths)} images in val/."
-        )
+    rows = truth_rows(paths, len(of_image), truth)
     place = {wnid: i for i, wnid in enumerate(wnids)}
-    kept = [i for i, wnid in enumerate(of_image) if wnid in place]
-    label = np.array([place[of_image[i]] for i in kept], np.int32)
+    kept = [i for i, row in enumerate(rows) if of_image[row] in place]
+    if not kept:
+        raise BadInput(f"{root / 'val'}: holds no image of the classes in train/.")
+    label = np.array([place[of_image[rows[i]]] for i in kept], np.int32)
     return np.array(paths)[kept], label
+
+
+def truth_rows(paths, lines, truth):
+    """The line of the truth file for each image: its number, else its sorted place."""
+    found = [re.search(r"_val_(\d{8})\.", Path(path).name) for path in paths]
+    if paths and all(found):
+        rows = [int(match[1]) - 1 for match in found]
+        if max(rows) < lines:
+            return rows
+    if len(paths) != lines:
+        raise BadInput(f"{truth}: {lines} lines for {len(paths)} images in val/.")
+    return range(lines)
 
 
 def devkit_wnids(path):
@@ -92,4 +114,5 @@ def devkit_wnids(path):
         table = loadmat(path, squeeze_me=True)["synsets"]
         return {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in table}
     except Exception as error:  # noqa: BLE001 - a foreign file may fail in any way
-        raise BadInput(f"{path}: is no devkit meta.mat ({error}).") from None
+        why = " ".join(str(error).split())[:100]
+        raise BadInput(f"{path}: is no devkit meta.mat ({why}).") from None

@@ -1,5 +1,6 @@
 """Sources to batches: order, decoding, views, normalisation."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -7,9 +8,15 @@ import tensorflow as tf
 
 from ssl_tf.augment import crop
 from ssl_tf.augment.recipes import unit
+from ssl_tf.data import authors
+from ssl_tf.data.decode import decode
+from ssl_tf.data.reading import PARALLEL, augmented, from_files, from_memory
 from ssl_tf.data.source import Source
+from ssl_tf.errors import BadInput
 from ssl_tf.ops import draws
 from ssl_tf.ops.distribute import Part
+
+WHOLE = Part()
 
 
 class Normal(NamedTuple):
@@ -19,8 +26,26 @@ class Normal(NamedTuple):
     deviation: tuple = (1.0, 1.0, 1.0)
 
     def __call__(self, images):
+        return (images - self.constants()[0]) * self.constants()[1]
+
+    def constants(self):
+        """`(mean [3], 1 / deviation [3])` float32."""
         scale = np.float32(1) / np.asarray(self.deviation, np.float32)
-        return (images - np.asarray(self.mean, np.float32)) * scale
+        return np.asarray(self.mean, np.float32), scale
+
+    def by_rows(self, images):
+        """The same for `[B, H, W, 3]` of static size, 5 times faster on a CPU."""
+        width = images.shape[-2]
+        mean, scale = (np.tile(constant, width) for constant in self.constants())
+        rows = (tf.reshape(images, [-1, width * 3]) - mean) * scale
+        return tf.reshape(rows, [-1, *images.shape[1:]])
+
+
+def ordered(kind, recipes, size, batch_size, seed):
+    """The order a config's `data.order` names, for `views`; see there."""
+    if kind == "authors":
+        return authors.order_for(recipes, size, batch_size, seed)
+    return shuffled(size, batch_size, seed)
 
 
 def shuffled(size, batch_size, seed):
@@ -45,13 +70,19 @@ def shuffled(size, batch_size, seed):
     return order
 
 
-def views(source, recipes, order, normal, *, seed, size, part=Part(), start=(0, 0)):
+def indices(rows):
+    """`[...]` positions in the split from rows of an order, with or without moves."""
+    return rows[..., 0] if rows.ndim == 3 else rows
+
+
+def views(source, recipes, order, normal, *, seed, size, part=WHOLE, start=(0, 0)):
     """Augmented batches for training, epoch after epoch.
 
     Args:
         source: `Source`.
         recipes: list of `Recipe`, one a view.
-        order: `epoch -> int64 [steps, G]`, G images over all replicas.
+        order: `epoch -> int64 [steps, G]`, G images over all replicas; or `[steps, G,
+            4]`: index, rows, columns, flip, which replace the draws of `shift_flip`.
         normal: `Normal`.
         seed: int; with epoch, index and view it fixes every draw.
         size: int, side of the images (arrays) or of the decoded ones (files).
@@ -60,136 +91,74 @@ def views(source, recipes, order, normal, *, seed, size, part=Part(), start=(0, 
 
     Returns:
         endless dataset of `{"views": tuple of float32 [B, h, w, 3], "label": int32
-        [B], "index": int64 [B]}`, normalised.
+        [B], "index": int64 [B], "key": int32 [B]}`; views are normalised, the key
+        is for masks drawn inside the network (`chance.keyed`).
+
+    Raises:
+        BadInput: the order brings moves that a recipe has no use for.
     """
-    first_epoch, first_step = start
-    wide = order(first_epoch).shape[1]
+    shape = order(start[0]).shape
+    if len(shape) == 3 and not all(recipe.moves for recipe in recipes):
+        raise BadInput("data.order: this order is for views of shift_flip only.")
+    augment = functools.partial(augmented, recipes, normal, seed)
+    read = from_files if source.files else from_memory
+    taken = dealt(order, shape[1:], part, start)
+    taken = read(taken, source, recipes, augment, seed, size, shape[1] // part.total)
+    with tf.device("CPU:0"):
+        label = tf.constant(source.label)
+
+    def finish(batch):
+        return {
+            "views": batch["views"],
+            "label": tf.gather(label, batch["index"]),
+            "index": batch["index"],
+            "key": draws.keys(seed, batch["epoch"], batch["index"]),
+        }
+
+    taken = taken.map(finish, **PARALLEL)
+    return taken.with_options(options(source)).prefetch(tf.data.AUTOTUNE)
+
+
+def dealt(order, shape, part, start):
+    """Endless dataset of one replica's batch after the other.
+
+    Args:
+        order: see `views`.
+        shape: of one global batch of it, `[G]` or `[G, 4]`.
+        part: `Part`.
+        start: (epoch, step).
+
+    Returns:
+        dataset of `{"epoch": [], "index": [B]}`, and `"moves"` `[B, 3]` if the order
+        brings them.
+    """
+    wide, *more = shape
     local = wide // part.total
 
-    def rows(epoch):
+    def batches(epoch):
         places = tf.numpy_function(order, [epoch], tf.int64)
-        places = tf.ensure_shape(places, [None, wide])
-        places = places[tf.where(epoch == first_epoch, first_step, 0) :]
-        places = tf.reshape(places, [-1, part.total, local])
+        places = tf.ensure_shape(places, [None, wide, *more])
+        places = places[tf.where(epoch == start[0], start[1], 0) :]
+        places = tf.reshape(places, [-1, part.total, local, *more])
         places = places[:, part.first : part.first + part.count]
-        places = tf.reshape(places, [-1, local])
-        return tf.data.Dataset.from_tensor_slices(places).map(lambda i: (epoch, i))
+        places = tf.reshape(places, [-1, local, *more])
+        given = {"index": places[..., 0], "moves": places[..., 1:]}
+        given = given if more else {"index": places}
+        given = tf.data.Dataset.from_tensor_slices(given)
+        return given.map(lambda batch: batch | {"epoch": epoch})
 
-    read = read_files if source.files else read_array
-    taken = tf.data.Dataset.range(first_epoch, 2**40).flat_map(rows)
-    taken = read(taken, source, recipes, seed, size, local)
-    label = tf.constant(source.label)
-
-    def finish(epoch, index, images):
-        done = []
-        for view, (recipe, x) in enumerate(zip(recipes, images)):
-            mine = draws.split(draws.seeds(seed, epoch, index, view), 2)[1]
-            x = recipe.change(x if recipe.exact else unit(x), mine)
-            x = unit(x) if recipe.exact else x
-            done.append(normal(x))
-        labels = tf.gather(label, index)
-        return {"views": tuple(done), "label": labels, "index": index}
-
-    return (
-        taken.map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .with_options(options())
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    return tf.data.Dataset.range(start[0], 2**40).flat_map(batches)
 
 
-def options():
+def options(source):
     """Deterministic, and no rewriting of how the work is sharded."""
     options = tf.data.Options()
     options.deterministic = True
     policy = tf.data.experimental.AutoShardPolicy.OFF
     options.experimental_distribute.auto_shard_policy = policy
+    if source.files:
+        options.threading.max_intra_op_parallelism = 1  # images are decoded at once
     return options
-
-
-def read_array(taken, source, recipes, seed, size, local):
-    """Batches of (epoch, index, one uint8 `[B, h, w, 3]` a view) from memory."""
-    pixels = tf.constant(source.images)
-
-    def cut(epoch, index):
-        images = tf.gather(pixels, index)
-        height, width = source.images.shape[1:3]
-        cuts = []
-        for view, recipe in enumerate(recipes):
-            if recipe.boxes is None:
-                cuts.append(images)
-                continue
-            mine = draws.split(draws.seeds(seed, epoch, index, view), 2)[0]
-            full = tf.ones_like(index, tf.int32)
-            boxes = recipe.boxes(mine, full * height, full * width)
-            x = crop.resize_boxes(
-                tf.cast(images, tf.float32), boxes, recipe.size or size
-            )
-            cuts.append(tf.cast(tf.round(x), tf.uint8))
-        return epoch, index, tuple(cuts)
-
-    return taken.map(cut, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-
-
-def read_files(taken, source, recipes, seed, size, local):
-    """The same from files: each view is cut out while its image is decoded."""
-    paths = tf.constant(source.images)
-
-    def cut(epoch, index):
-        data = tf.io.read_file(paths[index])
-        cuts = []
-        for view, recipe in enumerate(recipes):
-            side = recipe.size or size
-            if recipe.boxes is None:
-                cuts.append(crop.centre_one(decode(data), side, side))
-                continue
-            mine = draws.split(draws.seeds(seed, epoch, index[None], view), 2)[0]
-            box = lambda height, width, recipe=recipe, mine=mine: recipe.boxes(
-                mine, height[None], width[None]
-            )[0]
-            x = crop.resize_one(decode_box(data, box), side)
-            cuts.append(tf.ensure_shape(x, [side, side, 3]))
-        return epoch, index, tuple(cuts)
-
-    def alike(epoch, index, images):
-        return epoch[0], index, images
-
-    each = taken.map(lambda epoch, index: (tf.repeat(epoch, local), index)).unbatch()
-    each = each.map(cut, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return each.batch(local, drop_remainder=True).map(alike)
-
-
-def decode(data):
-    """uint8 `[h, w, 3]` from the bytes of an image file."""
-    jpeg = lambda: tf.io.decode_jpeg(data, 3, dct_method="INTEGER_ACCURATE")
-    other = lambda: tf.io.decode_image(data, 3, expand_animations=False)
-    image = tf.cond(tf.io.is_jpeg(data), jpeg, other)
-    return tf.ensure_shape(image, [None, None, 3])
-
-
-def decode_box(data, box):
-    """uint8 of a box only; of a JPEG no more than that is decoded.
-
-    Args:
-        data: bytes of an image file.
-        box: `(height, width) -> [4]` int32, top, left, height, width.
-    """
-
-    def jpeg():
-        height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(data))
-        window = box(height, width)
-        return tf.io.decode_and_crop_jpeg(
-            data, window, 3, dct_method="INTEGER_ACCURATE"
-        )
-
-    def other():
-        image = decode(data)
-        top, left, height, width = tf.unstack(
-            box(tf.shape(image)[0], tf.shape(image)[1])
-        )
-        return image[top : top + height, left : left + width]
-
-    image = tf.cond(tf.io.is_jpeg(data), jpeg, other)
-    return tf.ensure_shape(image, [None, None, 3])
 
 
 class Images(NamedTuple):
@@ -199,8 +168,8 @@ class Images(NamedTuple):
         source: `Source`.
         normal: `Normal`.
         size: side in pixels.
-        resize: files are scaled to this shorter side before the central `size` is cut;
-            `None` means `size`.
+        resize: files, and arrays of another size, are scaled to this shorter side
+            before the central `size` is cut; `None` means `size`.
     """
 
     source: Source
@@ -212,36 +181,47 @@ class Images(NamedTuple):
         """Batches of all images, the last one filled up."""
         return -(-self.source.size // batch_size)
 
-    def batches(self, batch_size, part=Part()):
+    def places(self, step, batch_size):
+        """Positions of the images of one batch."""
+        first = step * batch_size
+        return range(first, min(first + batch_size, self.source.size))
+
+    def batches(self, batch_size, part=WHOLE):
         """Dataset of batches as `views` makes them, of `batch_size` over all replicas.
 
         `"weight"` float32 [B] is 0 for images that only fill up the last batch.
         """
-        source, size = self.source, self.size
         local = batch_size // part.total
         steps = self.steps(batch_size)
         places = np.arange(steps * batch_size, dtype=np.int64)
-        weight = (places < source.size).astype(np.float32)
-        places = np.minimum(places, source.size - 1)
+        weight = (places < self.source.size).astype(np.float32)
+        places = np.minimum(places, self.source.size - 1)
         mine = slice(part.first, part.first + part.count)
         deal = lambda x: x.reshape(steps, part.total, local)[:, mine].reshape(-1, local)
-        stored, label = tf.constant(source.images), tf.constant(source.label)
+        with tf.device("CPU:0"):
+            stored = tf.constant(self.source.images)
+            label = tf.constant(self.source.label)
+        given = {"index": deal(places), "weight": deal(weight)}
+        rows = tf.data.Dataset.from_tensor_slices(given)
+        if self.source.files:
+            rows = rows.unbatch()
 
-        def batch(index, weight):
-            images = tf.gather(stored, index)
-            if source.files:
-                cut = lambda path: crop.centre_one(
-                    decode(tf.io.read_file(path)), self.resize or size, size
-                )
-                spec = tf.TensorSpec([size, size, 3], tf.uint8)
-                images = tf.map_fn(cut, images, fn_output_signature=spec)
-            return {
-                "views": (self.normal(unit(images)),),
-                "label": tf.gather(label, index),
-                "index": index,
-                "weight": weight,
-            }
+        def read(row):
+            images = tf.gather(stored, row["index"])
+            if self.source.files:
+                images = self.cut(decode(tf.io.read_file(images)))[None]
+            elif stored.shape[1:3] != (self.size, self.size):
+                spec = tf.TensorSpec([self.size, self.size, 3], tf.uint8)
+                images = tf.map_fn(self.cut, images, fn_output_signature=spec)
+            view = self.normal.by_rows(unit(images))
+            view = view[0] if self.source.files else view
+            return row | {"views": (view,), "label": tf.gather(label, row["index"])}
 
-        rows = tf.data.Dataset.from_tensor_slices((deal(places), deal(weight)))
-        rows = rows.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return rows.with_options(options()).prefetch(2)
+        rows = rows.map(read, **PARALLEL)
+        if self.source.files:
+            rows = rows.batch(local, drop_remainder=True, **PARALLEL)
+        return rows.with_options(options(self.source)).prefetch(2)
+
+    def cut(self, image):
+        """uint8 `[size, size, 3]` from the middle of one image."""
+        return crop.centre_one(image, self.resize or self.size, self.size)

@@ -72,16 +72,23 @@ def hold_out(source, share, seed=0):
 
     Returns:
         `(rest, held out)`; the latter's split is "validation".
+
+    Raises:
+        BadInput: a class would lose all its images.
     """
     draw = np.random.Generator(np.random.Philox(seed))
     held = np.zeros(source.size, bool)
     for label in np.unique(source.label):
         places = np.flatnonzero(source.label == label)
         count = max(1, round(share * len(places)))
+        if count == len(places):
+            name = f"class {source.classes[label]!r}" if label >= 0 else "the folder"
+            raise BadInput(
+                f"{source.name}: holding out {share} of the images leaves none of "
+                f"{name}, which has {count}; add some or hold out less."
+            )
         held[draw.choice(places, count, replace=False)] = True
     rest, out = np.flatnonzero(~held), np.flatnonzero(held)
-    if not len(rest):
-        raise BadInput(f"data.validation: {share} leaves no training image.")
     return subset(source, rest), subset(source, out, "validation")
 
 

@@ -24,30 +24,57 @@ def tiny_imagenet(split, root=None, size: Count = 64, first: Count = 200):
     Raises:
         BadInput: the layout is not there.
     """
-    root = files.existing(root, "tiny_imagenet", HINT)
-    if not (root / "wnids.txt").exists() and (root / "tiny-imagenet-200").is_dir():
-        root = root / "tiny-imagenet-200"
+    paths, label, wnids = find(split, root, first)
+    images = files.read_all(paths, size)
+    return Source("tiny_imagenet", split, images, label, wnids)
+
+
+def find(split, root, first=200):
+    """`(paths [N], label [N], wnids)` of one split."""
+    root = place(root)
     wnids = lines(root / "wnids.txt")
     if first > len(wnids):
         raise BadInput(f"data.first: is {first}; wnids.txt has {len(wnids)} lines.")
     wnids = tuple(wnids[:first])
     if split == "train":
-        paths, label, _ = files.tree(root / "train", wnids, "images")
-    else:
-        place = {wnid: i for i, wnid in enumerate(wnids)}
-        rows = [
-            line.split("\t") for line in lines(root / "val" / "val_annotations.txt")
-        ]
-        kept = [row for row in rows if len(row) > 1 and row[1] in place]
-        paths = np.array([str(root / "val" / "images" / row[0]) for row in kept])
-        label = np.array([place[row[1]] for row in kept], np.int32)
-        if not len(label):
-            raise BadInput(f"{root / 'val'}: no annotation names a class of wnids.txt.")
-    images = files.read_all(paths, size)
-    return Source("tiny_imagenet", split, images, label, wnids)
+        if not (root / "train").is_dir():
+            raise BadInput(f"{root}: has no train/; tiny_imagenet needs {HINT}.")
+        return files.tree(root / "train", wnids, "images")
+    number = {wnid: i for i, wnid in enumerate(wnids)}
+    kept = [row for row in annotations(root) if row[1] in number]
+    if not kept:
+        raise BadInput(f"{root / 'val'}: no annotation names a class of wnids.txt.")
+    folder = root / "val" / "images"
+    there = {Path(path).name for path in files.images_in(folder)}
+    lost = next((row[0] for row in kept if row[0] not in there), None)
+    if lost is not None:
+        raise BadInput(
+            f"{folder / lost}: is missing; val_annotations.txt lists it. Unpack the "
+            "archive again, or delete its line."
+        )
+    label = np.array([number[row[1]] for row in kept], np.int32)
+    return np.array([str(folder / row[0]) for row in kept]), label, wnids
+
+
+def place(root):
+    """The folder with `wnids.txt`: `root`, or `tiny-imagenet-200` in it."""
+    root = files.existing(root, "tiny_imagenet", HINT)
+    inner = root / "tiny-imagenet-200"
+    return inner if inner.is_dir() and not (root / "wnids.txt").exists() else root
+
+
+def annotations(root):
+    """`[[file name, wnid, ...]]` of the validation images, in file order."""
+    rows = [line.split("\t") for line in lines(root / "val" / "val_annotations.txt")]
+    return [row for row in rows if len(row) > 1]
 
 
 def lines(path):
-    if not Path(path).exists():
-        raise BadInput(f"{path}: is missing; tiny_imagenet needs {HINT}.")
-    return [line for line in Path(path).read_text().splitlines() if line.strip()]
+    """Stripped lines of a text file, without the empty ones."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadInput(f"{path}: is missing; tiny_imagenet needs {HINT}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read ({error}).") from None
+    return [line.strip() for line in text.splitlines() if line.strip()]

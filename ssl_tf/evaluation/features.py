@@ -1,7 +1,11 @@
 """A model over a whole split, as arrays."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
+
+from ssl_tf.data import decode
 
 
 def extract(function, images, batch_size=256):
@@ -18,7 +22,11 @@ def extract(function, images, batch_size=256):
     batch_size = min(batch_size, images.source.size)
     compiled = tf.function(function)
     rows = []
-    for batch in images.batches(batch_size):
+    iterator = iter(images.batches(batch_size))
+    for step in range(images.steps(batch_size)):
+        places = functools.partial(images.places, step, batch_size)
+        with decode.blamed(images.source, places):
+            batch = next(iterator)
         outputs = tf.nest.flatten(compiled(batch["views"][0]))
         rows.append([np.asarray(x, np.float32) for x in outputs])
     joined = [np.concatenate(column)[: images.source.size] for column in zip(*rows)]

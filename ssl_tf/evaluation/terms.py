@@ -1,8 +1,11 @@
 """The method's own terms on a split."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
+from ssl_tf.data import decode
 from ssl_tf.ops import distribute
 from ssl_tf.schema import Count
 
@@ -52,8 +55,10 @@ class Evaluator:
         batches = lambda part: images.batches(self.batch_size, part)
         iterator = iter(distribute.deal(self.strategy, batches))
         sums, count = 0.0, 0.0
-        for _ in range(images.steps(self.batch_size)):
-            rows = self.strategy.experimental_local_results(self.step(iterator))[0]
+        for step in range(images.steps(self.batch_size)):
+            places = functools.partial(images.places, step, self.batch_size)
+            with decode.blamed(images.source, places):
+                rows = self.strategy.experimental_local_results(self.step(iterator))[0]
             rows = rows.numpy().astype(np.float64)
             sums = sums + (rows[:, 1:] * rows[:, :1]).sum(axis=0)
             count += rows[:, 0].sum()

@@ -80,5 +80,13 @@ def permutations(seeds, count):
 
 def maybe(seeds, p, changed, original):
     """`changed` for a share `p` of the images, `original` for the others."""
-    chosen = uniform(seeds)[:, 0] < p
-    return tf.where(chosen[:, None, None, None], changed, original)
+    return choose(uniform(seeds)[:, 0] < p, changed, original)
+
+
+def choose(chosen, changed, original):
+    """Whole images: `changed` where `chosen` `[B]` is true, else `original`.
+
+    The old op that takes one bool an image; `tf.where` on `[B, 1, 1, 1]` is 10 times
+    slower on a CPU.
+    """
+    return tf.raw_ops.Select(condition=chosen, x=changed, y=original)

@@ -1,8 +1,10 @@
 """Reads pickles without running anything they name."""
 
+import io
 import pickle
 
 from ssl_tf.errors import BadInput
+from ssl_tf.ops import pickles
 
 
 class Inert:
@@ -72,9 +74,22 @@ class Unpickler(pickle.Unpickler):
 
 
 def load(file, known, persistent=None, what="pickle"):
-    """The object in a pickle; BadInput if it is damaged or asks for too much."""
+    """The object in one pickle that `pickles.scan` has passed.
+
+    Args:
+        file: binary file or memory map at the start of a pickle; left at its end.
+        known: see `Unpickler`.
+        persistent: see `Unpickler`.
+        what: str, begins the error message.
+
+    Raises:
+        BadInput: damaged, or nested or memoised beyond any sane file.
+    """
+    start = file.tell()
+    end = pickles.scan(file, what)
+    file.seek(start)
     try:
-        return Unpickler(file, known, persistent).load()
+        return Unpickler(io.BytesIO(file.read(end - start)), known, persistent).load()
     except BadInput:
         raise
     except Exception as error:  # noqa: BLE001 - a foreign file may fail in any way

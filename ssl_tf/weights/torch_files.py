@@ -6,8 +6,8 @@ import zipfile
 import zlib
 
 from ssl_tf.errors import BadInput, have
+from ssl_tf.ops import unpickle
 from ssl_tf.ops.unpickle import Inert
-from ssl_tf.weights import pickles
 from ssl_tf.weights.files import dtype, mapped, recognise
 from ssl_tf.weights.torch_tensors import ELEMENTS, Storage, Tensor, array, known
 
@@ -74,7 +74,7 @@ def zipped(path, data):
         return storage
 
     main = io.BytesIO(content(data, infos[roots[0]]))
-    return pickles.load(main, known(), persistent, "data.pkl"), raw
+    return unpickle.load(main, known(), persistent, "data.pkl"), raw
 
 
 def content(data, info):
@@ -121,7 +121,7 @@ def legacy(path, data):
             raise BadInput(f"storage {storage.key!r} has two types or sizes.")
         return storage
 
-    head = lambda: pickles.load(data, {}, what="its head")
+    head = lambda: unpickle.load(data, {}, what="its head")
     try:
         magic = head()
     except BadInput:
@@ -132,8 +132,8 @@ def legacy(path, data):
     little = isinstance(system, dict) and system.get("little_endian", True)
     if protocol != 1001 or little is not True:
         raise BadInput("is of an unknown protocol or from a big-endian machine.")
-    tree = pickles.load(data, known(), persistent, "its pickle")
-    keys = pickles.load(data, {}, what="its list of storages")
+    tree = unpickle.load(data, known(), persistent, "its pickle")
+    keys = unpickle.load(data, {}, what="its list of storages")
     raw, here = {}, data.tell()
     if not isinstance(keys, list):
         raise BadInput("has no list of storages.")

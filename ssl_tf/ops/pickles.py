@@ -1,34 +1,14 @@
 """Refuses pickles that would exhaust the machine, before one opcode of them runs."""
 
-import io
 import pickletools
 
 from ssl_tf.errors import BadInput
-from ssl_tf.ops import unpickle
 
 OPCODES = 4_000_000
 GLOBALS = 10_000
 DEPTH = 100
 # These change what lies on the stack; all other opcodes make something new of it.
 UPDATES = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD")
-
-
-def load(file, known, persistent=None, what="pickle"):
-    """`unpickle.load` of one pickle that `scan` has passed.
-
-    Args:
-        file: binary file or memory map at the start of a pickle; left at its end.
-        known: see `unpickle.Unpickler`.
-        persistent: see `unpickle.Unpickler`.
-        what: str, begins the error message.
-
-    Raises:
-        BadInput: damaged, or nested or memoised beyond any sane checkpoint.
-    """
-    start = file.tell()
-    end = scan(file, what)
-    file.seek(start)
-    return unpickle.load(io.BytesIO(file.read(end - start)), known, persistent, what)
 
 
 def scan(file, what="pickle"):
@@ -39,7 +19,7 @@ def scan(file, what="pickle"):
     the unpickler would build them; nothing is built.
 
     Raises:
-        BadInput: see `load`.
+        BadInput: damaged, or nested or memoised beyond any sane checkpoint.
     """
     stack, memo, named = [], {}, 0
     try:

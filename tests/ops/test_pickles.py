@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from ssl_tf.errors import BadInput
-from ssl_tf.weights import pickles
+from ssl_tf.ops import pickles, unpickle
 
 SANE = [
     {"a": [1, 2.5, None, True, "text", (), (1,), (1, 2), (1, 2, 3, 4)]},
@@ -19,17 +19,17 @@ SANE = [
 @pytest.mark.parametrize("value", SANE, ids=["small", "wide", "long"])
 def test_plain_values_load_as_they_were(value, protocol):
     file = io.BytesIO(pickle.dumps(value, protocol) + b"what follows")
-    assert pickles.load(file, {}) == value
+    assert unpickle.load(file, {}) == value
     assert file.read() == b"what follows"
 
 
 def test_objects_shared_and_recursive_are_no_bombs():
     shared = [1]
     value = [shared] * 1000
-    assert pickles.load(io.BytesIO(pickle.dumps(value, 2)), {}) == value
+    assert unpickle.load(io.BytesIO(pickle.dumps(value, 2)), {}) == value
     loop = []
     loop.append(loop)
-    again = pickles.load(io.BytesIO(pickle.dumps(loop, 2)), {})
+    again = unpickle.load(io.BytesIO(pickle.dumps(loop, 2)), {})
     assert again[0] is again
 
 
@@ -39,16 +39,16 @@ def test_depth_is_counted_as_objects_are_nested(protocol):
     for _ in range(pickles.DEPTH - 2):
         value = (value,)
     text = pickle.dumps(value, protocol)
-    assert pickles.load(io.BytesIO(text), {}) == value
+    assert unpickle.load(io.BytesIO(text), {}) == value
     for _ in range(3):
         value = [value]
     with pytest.raises(BadInput, match="nested more than 100 deep"):
-        pickles.load(io.BytesIO(pickle.dumps(value, protocol)), {})
+        unpickle.load(io.BytesIO(pickle.dumps(value, protocol)), {})
 
 
 def test_a_cut_pickle_is_told_in_one_line():
     text = pickle.dumps({"a": 1}, 2)
     for end in range(len(text)):
         with pytest.raises(BadInput, match="^it: is no readable pickle") as caught:
-            pickles.load(io.BytesIO(text[:end]), {}, what="it")
+            unpickle.load(io.BytesIO(text[:end]), {}, what="it")
         assert "\n" not in str(caught.value)

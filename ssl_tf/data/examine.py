@@ -1,0 +1,220 @@
+"""Every image of a data set looked at, without TensorFlow: for `doctor`."""
+
+import collections
+import concurrent.futures
+import hashlib
+import os
+from typing import NamedTuple
+
+from PIL import Image
+
+from ssl_tf.data import files
+from ssl_tf.data.layout import Finding, many
+from ssl_tf.errors import BadInput
+
+SMALL = 16  # pixels; a shorter side below is worth a word
+LONG = 4  # times as long as wide, likewise
+ROTATION = 0x0112  # Exif: how the camera was held
+SUFFIX = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jfif": "JPEG",
+    ".png": "PNG",
+    ".bmp": "BMP",
+    ".gif": "GIF",
+    ".webp": "WEBP",
+}
+
+
+class Facts(NamedTuple):
+    """What one file is.
+
+    Attributes:
+        path: the file.
+        size: (width, height) in pixels; `None` if it cannot be read.
+        traits: names of what makes it less than an RGB photograph.
+        format: PIL's name of what the content is, "MPO" counted as "JPEG".
+        error: why it cannot be read, or "".
+    """
+
+    path: str
+    size: tuple | None = None
+    traits: tuple = ()
+    format: str = ""
+    error: str = ""
+
+
+def examine(path):
+    """`Facts` of one file, decoded completely."""
+    try:
+        with Image.open(path) as image:
+            size, kind = image.size, image.format
+            found = tuple(traits(image))
+        files.read(path)
+        if kind == "PNG" and not ends(path):
+            return Facts(path, error="its end is missing; TensorFlow needs it")
+    except BadInput as error:
+        inner = str(error).partition("(")[2].rpartition(");")[0]
+        return Facts(path, error=inner)
+    except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way
+        why = " ".join(str(error).replace(repr(str(path)), "it").split())[:100]
+        return Facts(path, error=why)
+    return Facts(path, size, found, "JPEG" if kind == "MPO" else kind)
+
+
+def ends(path):
+    """Whether a PNG has its last chunk, without which TensorFlow refuses it."""
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - 4096))
+        return b"IEND" in file.read()
+
+
+def traits(image):
+    """What `pixels` will change about a PIL image, and what to know of its shape."""
+    if image.mode in ("1", "L", "LA"):
+        yield "grey"
+    if image.mode == "CMYK":
+        yield "CMYK"
+    if image.mode in files.SIXTEEN_BITS:
+        yield "16-bit"
+    if image.mode in ("P", "PA"):
+        yield "palette"
+    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        yield "alpha"
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+        yield "animated"
+    if image.getexif().get(ROTATION, 1) != 1:
+        yield "rotated"
+    if min(image.size) < SMALL:
+        yield "small"
+    if max(image.size) > LONG * min(image.size):
+        yield "long"
+
+
+def examine_all(paths, tell=None):
+    """`[Facts]` in the order of `paths`, on all cores.
+
+    Args:
+        paths: list.
+        tell: called with the number of files done, now and then; or `None`.
+    """
+    done = []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for facts in pool.map(examine, paths, chunksize=1):
+            done.append(facts)
+            if tell is not None and len(done) % 500 == 0:
+                tell(len(done))
+    return done
+
+
+def sample(paths, count):
+    """About `count` of them, evenly spaced; all if there are no more."""
+    return paths[:: max(1, len(paths) // count)]
+
+
+LEVELS = {
+    "grey": ("fine", "in grey: three equal channels", ""),
+    "CMYK": ("fine", "in CMYK: converted to RGB", ""),
+    "16-bit": ("fine", "of 16 bits: scaled to 8", ""),
+    "palette": ("fine", "with a palette: converted to RGB", ""),
+    "alpha": ("fine", "with an alpha channel: dropped, hidden colours show", ""),
+    "animated": ("fine", "in motion: the first frame is used", ""),
+    "rotated": (
+        "warning",
+        "stored sideways or upside down: the camera's note is ignored",
+        "rotate the pixels if it matters, e.g. `mogrify -auto-orient`",
+    ),
+    "small": (
+        "warning",
+        f"with a side shorter than {SMALL} pixels: much enlarged",
+        "remove what is no image of interest",
+    ),
+    "long": (
+        "warning",
+        f"more than {LONG} times as long as wide: evaluation sees the centre only",
+        "cut them into pieces, or remove them",
+    ),
+}
+
+
+def findings(facts):
+    """`[Finding]` about a list of `Facts`."""
+    found = []
+    for one in (f for f in facts if f.error):
+        text = f"{one.path} cannot be read: {one.error}"
+        found.append(Finding("error", text, "replace, save anew or remove it"))
+    for trait, (level, text, mend) in LEVELS.items():
+        paths = tuple(f.path for f in facts if trait in f.traits)
+        if paths:
+            found.append(Finding(level, f"{many(paths)} {text}", mend, paths))
+    wrong = tuple(f.path for f in facts if f.format and misnamed(f))
+    if wrong:
+        text = f"{many(wrong, 'file')} whose suffix is not the format: content counts"
+        found.append(Finding("fine", text, "", wrong))
+    slow = tuple(f.path for f in facts if f.format not in ("", "JPEG", "PNG"))
+    if slow:
+        text = f"{many(slow, 'file')} neither JPEG nor PNG: decoded by PIL, slower"
+        mend = "convert them to JPEG or PNG if reading limits the speed"
+        found.append(Finding("fine", text, mend, slow))
+    return found
+
+
+def misnamed(facts):
+    suffix = os.path.splitext(facts.path)[1].lower()
+    return SUFFIX.get(suffix) != facts.format
+
+
+def sizes(facts):
+    """One line on the sizes: the three most common, the smallest and the largest."""
+    known = [f.size for f in facts if f.size]
+    if not known:
+        return "none known"
+    common = collections.Counter(known).most_common(3)
+    write = lambda size: f"{size[0]}x{size[1]}"
+    text = ", ".join(f"{write(s)} ({n / len(known):.0%})" for s, n in common)
+    if len(set(known)) == 1:
+        return write(known[0])
+    area = lambda size: size[0] * size[1]
+    return f"{text}; {write(min(known, key=area))} to {write(max(known, key=area))}"
+
+
+def duplicates(splits):
+    """`[Finding]` about files with the same bytes.
+
+    Args:
+        splits: `{split: {class: [paths]}}`.
+    """
+    lengths = collections.defaultdict(list)
+    for split, classes in splits.items():
+        for name, paths in classes.items():
+            for path in paths:
+                lengths[os.path.getsize(path)].append((split, name, path))
+    same = collections.defaultdict(list)
+    for group in lengths.values():
+        if len(group) > 1:
+            for item in group:
+                same[digest(item[2])].append(item)
+    groups = [group for group in same.values() if len(group) > 1]
+    across = [g for g in groups if len({split for split, _, _ in g}) > 1]
+    mixed = [g for g in groups if len({name for _, name, _ in g}) > 1]
+    rest = [g for g in groups if g not in across and g not in mixed]
+    kinds = (
+        (across, "in train and in test: results will look too good"),
+        (mixed, "in several classes: their labels contradict each other"),
+        (rest, "there more than once"),
+    )
+    return [
+        Finding(
+            "warning",
+            f"{many(which)} {text}",
+            "remove all but one of each",
+            tuple(path for group in which for _, _, path in group),
+        )
+        for which, text in kinds
+        if which
+    ]
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "blake2b").digest()

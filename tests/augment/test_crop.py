@@ -1,0 +1,160 @@
+"""Crops and resizing against PIL, pixel by pixel."""
+
+import numpy as np
+import pictures
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from ssl_tf.augment import crop
+from ssl_tf.ops import draws
+
+FILTERS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def seeds(count, start=0):
+    return draws.seeds(start, 0, tf.range(count), 0)
+
+
+def by_pil(image, box, size, method):
+    """Cut out, then resized, in float32 as PIL's mode F does it without rounding."""
+    top, left, height, width = box
+    cut = image[top : top + height, left : left + width]
+    channels = [
+        Image.fromarray(cut[..., c]).resize((size, size), FILTERS[method])
+        for c in range(3)
+    ]
+    return np.stack([np.asarray(channel) for channel in channels], axis=-1)
+
+
+@pytest.mark.parametrize("method", FILTERS)
+@pytest.mark.parametrize("size", [5, 17, 32, 61])
+def test_boxes_are_cut_and_resized_as_pil_does(rng, method, size):
+    images = rng.random((8, 37, 45, 3)).astype(np.float32)
+    height, width = rng.integers(3, 38, 8), rng.integers(3, 46, 8)
+    top, left = rng.integers(0, 38 - height), rng.integers(0, 46 - width)
+    boxes = np.stack([top, left, height, width], axis=1).astype(np.int32)
+    expected = [by_pil(x, box, size, method) for x, box in zip(images, boxes)]
+    ours = crop.resize_boxes(tf.constant(images), boxes, size, method)
+    np.testing.assert_allclose(ours, expected, atol=2e-5)
+
+
+def test_a_box_of_the_whole_image_at_its_own_size_is_the_image(rng):
+    images = rng.random((2, 9, 9, 3)).astype(np.float32)
+    boxes = tf.constant([[0, 0, 9, 9]] * 2)
+    for method in FILTERS:
+        same = crop.resize_boxes(tf.constant(images), boxes, 9, method)
+        np.testing.assert_allclose(same, images, atol=1e-6)
+
+
+def test_a_box_does_not_know_its_neighbours(rng):
+    images = tf.constant(rng.random((5, 20, 20, 3)).astype(np.float32))
+    boxes = crop.random_boxes(seeds(5), tf.fill([5], 20), tf.fill([5], 20), (0.2, 1.0))
+    whole = crop.resize_boxes(images, boxes, 12).numpy()
+    for i in range(5):
+        alone = crop.resize_boxes(images[i : i + 1], boxes[i : i + 1], 12)
+        np.testing.assert_array_equal(alone[0], whole[i])
+
+
+@pytest.mark.parametrize("shape", [(37, 80), (224, 100), (30, 31), (7, 300)])
+@pytest.mark.parametrize("size", [16, 64])
+def test_one_image_is_resized_as_pil_does(rng, shape, size):
+    pixels = pictures.noise(rng, *shape)
+    wide = Image.fromarray(pixels).resize((size, size), FILTERS["bilinear"])
+    ours = crop.resize_one(tf.constant(pixels), size).numpy()
+    # PIL rounds to whole grey levels after each axis.
+    assert np.abs(ours - np.asarray(wide)).max() < 1.01
+
+
+def by_torchvision(pixels, resize, size):
+    """Resize(resize), CenterCrop(size) as documented, on PIL images."""
+    height, width = pixels.shape[:2]
+    if width < height:
+        new = (resize, int(resize * height / width))
+    else:
+        new = (int(resize * width / height), resize)
+    scaled = Image.fromarray(pixels).resize(new, FILTERS["bilinear"])
+    top, left = round((new[1] - size) / 2), round((new[0] - size) / 2)
+    return np.asarray(scaled.crop((left, top, left + size, top + size)))
+
+
+@pytest.mark.parametrize("resize, size", [(256, 224), (64, 64), (40, 33), (100, 7)])
+def test_the_centre_is_torchvisions(rng, resize, size):
+    for height, width in rng.integers(20, 500, (6, 2)):
+        pixels = pictures.noise(rng, height, width)
+        ours = crop.centre_one(tf.constant(pixels), resize, size).numpy().astype(int)
+        expected = by_torchvision(pixels, resize, size)
+        assert np.abs(ours - expected).max() <= 1
+        assert ours.shape == (size, size, 3)
+
+
+@pytest.mark.parametrize("shape", [(300, 400), (32, 32), (40, 200)])
+def test_random_boxes_lie_inside_with_area_and_aspect_in_range(shape):
+    height, width = (tf.fill([5000], side) for side in shape)
+    boxes = crop.random_boxes(seeds(5000), height, width, (0.2, 0.9)).numpy()
+    top, left, h, w = boxes.T
+    assert (top >= 0).all() and (left >= 0).all()
+    assert (top + h <= shape[0]).all() and (left + w <= shape[1]).all()
+    area, aspect = h * w / (shape[0] * shape[1]), w / h
+    slack = 2 / min(h.min(), w.min())  # sides are whole pixels
+    assert (aspect > 3 / 4 * (1 - slack)).all() and (aspect < 4 / 3 * (1 + slack)).all()
+    assert (area > 0.2 * (1 - slack)).all() and (area < 0.9 * (1 + slack)).all()
+    assert len(np.unique(boxes, axis=0)) > 1000
+
+
+def test_areas_and_positions_are_spread_evenly():
+    sides = tf.fill([20_000], 200)
+    boxes = crop.random_boxes(seeds(20_000), sides, sides, (0.1, 0.5)).numpy()
+    top, left, h, w = boxes.T
+    area = h * w / 200**2
+    np.testing.assert_allclose(
+        np.quantile(area, [0.25, 0.5, 0.75]), [0.2, 0.3, 0.4], atol=0.01
+    )
+    assert abs(np.mean(np.log(w / h))) < 0.01
+    for place, room in ((top, 200 - h), (left, 200 - w)):
+        share = (place + 0.5) / (room + 1)
+        np.testing.assert_allclose(
+            np.quantile(share, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.02
+        )
+
+
+def test_areas_beyond_the_image_are_drawn_again():
+    sides = tf.fill([20_000], 200)
+    boxes = crop.random_boxes(seeds(20_000), sides, sides, (0.3, 4 / 3)).numpy()
+    area = boxes[:, 2] * boxes[:, 3] / 200**2
+    assert area.max() <= 1 and area.min() > 0.28
+    # Two thirds of the draws are below 1; some of those are too wide or too high.
+    # Nearly none of 10 draws fit, so the whole image is rare.
+    assert 0 < np.mean((boxes[:, 2:] == 200).all(axis=1)) < 0.02
+    assert abs(np.median(area) - 0.58) < 0.06
+
+
+@pytest.mark.parametrize(
+    "shape, box",
+    [
+        ((200, 200), (0, 0, 200, 200)),
+        ((100, 400), (0, 134, 100, 133)),
+        ((400, 100), (134, 0, 133, 100)),
+    ],
+)
+def test_where_nothing_fits_the_largest_central_box_is_taken(shape, box):
+    sides = (tf.constant([side]) for side in shape)
+    found = crop.random_boxes(seeds(1), *sides, (5.0, 6.0))
+    assert tuple(found.numpy()[0]) == (
+        (shape[0] - box[2]) // 2,
+        (shape[1] - box[3]) // 2,
+        *box[2:],
+    )
+
+
+def test_a_boxs_draw_depends_on_its_own_seed_only():
+    sides = tf.fill([6], 50)
+    whole = crop.random_boxes(seeds(6), sides, sides, (0.2, 1.0)).numpy()
+    for i in range(6):
+        one = slice(i, i + 1)
+        alone = crop.random_boxes(seeds(6)[one], sides[one], sides[one], (0.2, 1.0))
+        np.testing.assert_array_equal(alone[0], whole[i])

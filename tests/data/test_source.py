@@ -1,0 +1,104 @@
+"""Choosing from a source, and the numbers it is normalised by."""
+
+import numpy as np
+import pytest
+
+from ssl_tf.data import source as sources
+from ssl_tf.data.noise import digits, noise
+from ssl_tf.data.source import Source
+from ssl_tf.errors import BadInput
+
+
+@pytest.fixture
+def source(rng):
+    """12 images: 6 of "a", 4 of "b", 2 of "c"; image i is filled with i."""
+    label = np.array([0, 1, 0, 2, 1, 0, 0, 1, 0, 2, 1, 0], np.int32)
+    images = np.tile(np.arange(12, dtype=np.uint8)[:, None, None, None], (1, 2, 2, 3))
+    return Source("toy", "train", images, label, ("a", "b", "c"))
+
+
+def numbers(source):
+    return source.images[:, 0, 0, 0].tolist()
+
+
+def test_a_subset_keeps_images_and_labels_together(source):
+    few = sources.subset(source, [3, 0, 7], "validation")
+    assert numbers(few) == [3, 0, 7] and few.label.tolist() == [2, 0, 1]
+    assert few.split == "validation" and few.size == 3
+
+
+def test_a_balanced_draw_has_every_class_alike_and_is_always_the_same(source):
+    few = sources.balanced(source, 2)
+    assert np.bincount(few.label).tolist() == [2, 2, 2]
+    assert numbers(few) == sorted(numbers(few))
+    assert numbers(few) == numbers(sources.balanced(source, 2))
+    assert any(
+        numbers(sources.balanced(source, 2, seed)) != numbers(few) for seed in (1, 2, 3)
+    )
+
+
+def test_a_balanced_draw_of_too_many_names_the_small_class(source):
+    with pytest.raises(BadInput, match="class 'c' of toy has 2 train images"):
+        sources.balanced(source, 3)
+
+
+def test_what_is_held_out_and_the_rest_are_the_whole(source):
+    rest, held = sources.hold_out(source, 0.3)
+    assert sorted(numbers(rest) + numbers(held)) == list(range(12))
+    assert np.bincount(held.label).tolist() == [2, 1, 1]
+    assert held.split == "validation" and rest.split == "train"
+
+
+def test_holding_out_a_whole_class_is_refused(source):
+    with pytest.raises(BadInput, match="leaves none of class 'c', which has 2"):
+        sources.hold_out(source, 0.8)
+
+
+def test_chosen_classes_are_renumbered_in_the_order_given(source):
+    few = sources.first_classes(source, ["c", "a"])
+    assert few.classes == ("c", "a")
+    assert few.label.tolist() == [1, 1, 0, 1, 1, 1, 0, 1]
+    assert numbers(few) == [0, 2, 3, 5, 6, 8, 9, 11]
+
+
+@pytest.mark.parametrize(
+    "names, message", [(["a", "x"], "no class 'x'"), (["a", "a"], "stands twice")]
+)
+def test_chosen_classes_must_be_there_once(source, names, message):
+    with pytest.raises(BadInput, match=message):
+        sources.first_classes(source, names)
+
+
+def test_moments_are_those_of_all_pixels(rng):
+    images = rng.integers(0, 256, (5, 4, 6, 3), np.uint8)
+    mean, deviation = sources.moments(images)
+    pixels = images.reshape(-1, 3) / 255
+    np.testing.assert_allclose(mean, pixels.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(deviation, pixels.std(axis=0), rtol=1e-12)
+
+
+def test_saturated_moments_stop_growing_at_2_to_the_32():
+    # A sum in float32 that has reached 2^32 swallows every further 255: half of it
+    # is 256, and ties go to the even side.
+    images = np.full((4400, 64, 64, 2), 255, np.uint8)
+    pixels = images.size // 2
+    assert pixels * 255 > 2**32
+    mean = np.average(images.astype(np.float32), (0, 1, 2))
+    np.testing.assert_allclose(mean * pixels, 2**32, rtol=1e-6)
+    np.testing.assert_array_equal(sources.saturated_moments(images)[0], mean / 255)
+
+
+def test_digits_have_two_disjoint_splits_of_all_classes():
+    train, test = digits("train"), digits("test")
+    assert (train.size, test.size) == (1297, 500)
+    assert np.bincount(test.label).tolist() == [50] * 10
+    assert train.images.dtype == np.uint8 and train.images.shape[1:] == (32, 32, 3)
+    assert np.ptp(train.images.astype(int), axis=-1).max() == 0  # grey
+    np.testing.assert_array_equal(digits("train").images, train.images)
+
+
+def test_noise_is_the_same_every_time_and_differs_between_splits():
+    one, two = noise("train", size=8, classes=3, count=20), noise("test", size=8)
+    assert one.images.shape == (20, 8, 8, 3) and one.classes == ("0", "1", "2")
+    np.testing.assert_array_equal(noise("train", size=8, count=20).images, one.images)
+    assert not np.array_equal(two.images[:20], one.images)

@@ -1,0 +1,229 @@
+"""What `doctor` finds, what it says to do, and its exit code."""
+
+import subprocess
+import sys
+
+import commands
+import pictures
+import pytest
+from PIL import Image
+
+from ssl_tf import doctor
+from ssl_tf.data import checkup, examine
+from ssl_tf.errors import BadInput
+
+
+@pytest.fixture
+def ask(capsys):
+    """`(exit code, lines printed)` of `doctor data` in this process."""
+
+    def ask(*arguments):
+        code = doctor.main(["data", *map(str, arguments)])
+        return code, capsys.readouterr().out.splitlines()
+
+    return ask
+
+
+@pytest.fixture
+def good(rng, tmp_path):
+    """A folder without fault: two classes, train and test."""
+    root = tmp_path / "data"
+    pictures.tree(root / "train", rng, {"cat": 5, "dog": 3}, size=20, suffix=".jpg")
+    pictures.tree(root / "test", rng, {"cat": 2, "dog": 2}, size=20, suffix=".jpg")
+    return root
+
+
+def told(lines, level):
+    return [line for line in lines if line.startswith(level + ":")]
+
+
+def test_a_good_folder_is_usable(ask, good):
+    code, lines = ask("folder", "--datadir", good)
+    assert code == 0
+    assert "train:   8 images, 2 classes of 3 (dog) to 5 (cat)" in lines
+    assert "test:    4 images, 2 classes of 2" in lines
+    assert "sizes:   20x20" in lines
+    assert lines[-1] == "usable: 0 errors, 0 warnings, 12 files"
+
+
+def test_it_answers_without_tensorflow(good):
+    code = (
+        "import sys; from ssl_tf import doctor; "
+        f"code = doctor.main(['data', 'folder', '--datadir', {str(good)!r}]); "
+        "assert not {'tensorflow', 'keras'} & set(sys.modules); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=commands.ROOT)
+    assert done.returncode == 0
+
+
+def test_the_command_exits_with_2_and_one_line_for_bad_input(tmp_path):
+    code, out, error = commands.run(
+        "doctor", "data", "folder", "--datadir", tmp_path / "gone"
+    )
+    assert code == 2 and not out
+    assert "does not exist" in error and len(error.splitlines()) == 1
+    code, _, error = commands.run("doctor", "data", "cats")
+    assert code == 2 and "Have: cifar10, cifar100, digits, folder" in error
+
+
+def test_every_unreadable_file_is_named(ask, good, rng):
+    pictures.damaged(good / "train/cat/1.jpg", rng)
+    (good / "test/dog/0.jpg").write_bytes(b"")
+    whole = pictures.write(good / "train/dog/x.png", pictures.noise(rng)).read_bytes()
+    (good / "train/dog/x.png").write_bytes(whole[:-12])
+    code, lines = ask("folder", "--datadir", good)
+    errors = told(lines, "error")
+    assert code == 2 and len(errors) == 3
+    for name, why in (
+        ("cat/1.jpg", "truncated"),
+        ("dog/0.jpg", "cannot identify"),
+        ("dog/x.png", "its end is missing"),
+    ):
+        assert sum(name in e and why in e and "remove it" in e for e in errors) == 1
+    assert lines[-1].startswith("not usable yet: 3 errors")
+
+
+def test_what_is_converted_is_listed_as_fine(ask, good, rng):
+    image = Image.fromarray(pictures.smooth(rng, 30, 30))
+    place = good / "train/cat"
+    pictures.write(place / "grey.jpg", image.convert("L"))
+    pictures.write(place / "cmyk.jpg", image.convert("CMYK"))
+    pictures.write(place / "alpha.png", image.convert("RGBA"))
+    pictures.write(place / "deep.png", Image.new("I;16", (30, 30), 9))
+    pictures.write(place / "palette.png", image.convert("P"))
+    pictures.write(place / "moves.gif", image, save_all=True, append_images=[image])
+    pictures.write(place / "really_a.jpg", image, format="WEBP")
+    code, lines = ask("folder", "--datadir", good)
+    fine = told(lines, "fine")
+    assert code == 0
+    for words in (
+        "1 image in grey",
+        "1 image in CMYK",
+        "1 image of 16 bits",
+        "1 image with an alpha",
+        "1 file whose suffix is not the format",
+        "2 files neither JPEG nor PNG",
+    ):
+        assert sum(words in line for line in fine) == 1, words
+    assert any(
+        "2 images with a palette" in line and "moves.gif" in line for line in fine
+    )
+
+
+def test_odd_images_are_worth_a_warning(ask, good, rng):
+    place = good / "train/cat"
+    pictures.write(place / "small.png", pictures.noise(rng, 9, 9))
+    pictures.write(place / "long.png", pictures.noise(rng, 20, 200))
+    turned = Image.fromarray(pictures.noise(rng, 30, 30))
+    note = turned.getexif()
+    note[examine.ROTATION] = 6
+    pictures.write(place / "turned.jpg", turned, exif=note)
+    code, lines = ask("folder", "--datadir", good)
+    warnings = "\n".join(told(lines, "warning"))
+    assert code == 0 and lines[-1].startswith("usable: 0 errors, 3 warnings")
+    for name in ("small.png", "long.png", "turned.jpg"):
+        assert name in warnings
+
+
+def test_the_same_image_in_train_and_test_or_in_two_classes_is_noticed(ask, good):
+    def copy(source, target):
+        (good / target).write_bytes((good / source).read_bytes())
+
+    copy("train/cat/0.jpg", "test/cat/copy.jpg")
+    copy("train/cat/1.jpg", "train/dog/copy.jpg")
+    copy("train/dog/0.jpg", "train/dog/again.jpg")
+    code, lines = ask("folder", "--datadir", good)
+    warnings = told(lines, "warning")
+    assert code == 0 and len(warnings) == 3
+    assert "in train and in test" in warnings[0] and "cat/copy.jpg" in warnings[0]
+    assert "in several classes" in warnings[1] and "dog/copy.jpg" in warnings[1]
+    assert "more than once" in warnings[2] and "again.jpg" in warnings[2]
+
+
+def test_what_lies_beside_the_images_is_noticed(ask, good, rng):
+    pictures.write(good / "train/loose.jpg", pictures.noise(rng))
+    pictures.write(good / "train/cat/deeper/1.jpg", pictures.noise(rng))
+    pictures.write(good / "train/cat/scan.tiff", pictures.noise(rng))
+    (good / "train/dog/notes.txt").write_text("x")
+    code, lines = ask("folder", "--datadir", good)
+    warnings = told(lines, "warning")
+    assert code == 0 and len(warnings) == 3
+    assert "1 image beside the class folders" in warnings[0]
+    assert "1 folder within the classes" in warnings[1]
+    assert "2 files in" in warnings[2] and ".tiff, .txt" in warnings[2]
+
+
+def test_classes_that_do_not_match_are_errors(ask, good, rng):
+    (good / "train/empty").mkdir()
+    pictures.tree(good / "test", rng, {"bird": 1})
+    pictures.tree(good / "train", rng, {"fox": 1})
+    code, lines = ask("folder", "--datadir", good)
+    errors = told(lines, "error")
+    assert code == 2 and len(errors) == 3
+    assert "no image in class 'empty'; add some" in errors[0]
+    assert "lacks 2 classes ('empty', 'fox')" in errors[1]
+    assert "has class 'bird' without training images" in errors[2]
+
+
+@pytest.mark.parametrize("parts, message", pictures.BROKEN_FOLDERS)
+def test_it_refuses_what_training_refuses(rng, tmp_path, parts, message):
+    pictures.layout(tmp_path, rng, parts)
+    try:
+        code = doctor.main(["data", "folder", "--datadir", str(tmp_path)])
+    except BadInput:
+        code = 2
+    assert code == 2
+
+
+def test_a_single_tree_tells_that_part_is_held_out(ask, rng, tmp_path):
+    pictures.tree(tmp_path, rng, {"a": 5, "b": 1}, size=20)
+    code, lines = ask("folder", "--datadir", tmp_path)
+    assert code == 2 and "20% of each class are held out" in told(lines, "fine")[0]
+    assert "one image only in class 'b'" in told(lines, "error")[0]
+    assert ask("folder", "--datadir", tmp_path, "--test-share", 0)[0] == 0
+    with pytest.raises(BadInput, match="--test-share: is 1.5"):
+        ask("folder", "--datadir", tmp_path, "--test-share", 1.5)
+
+
+def test_a_flat_folder_is_usable_only_without_labels(ask, rng, tmp_path):
+    pictures.tree(tmp_path, rng, {"": 5}, size=20)
+    code, lines = ask("folder", "--datadir", tmp_path)
+    assert code == 2 and "has no class folders" in told(lines, "error")[0]
+    code, lines = ask("folder", "--datadir", tmp_path, "--no-labels")
+    assert code == 0 and "train:   5 images without classes" in lines
+
+
+def test_quick_looks_at_a_sample_and_says_so(ask, good, monkeypatch):
+    monkeypatch.setattr(checkup, "QUICK", 2)
+    code, lines = ask("folder", "--datadir", good, "--quick")
+    assert code == 0 and "4 of 12 images seen" in told(lines, "fine")[0]
+
+
+def test_imagenet_and_its_missing_split(ask, rng, tmp_path):
+    pictures.tree(tmp_path / "train", rng, {"n1": 2, "n2": 2}, 20, ".JPEG")
+    code, lines = ask("imagenet", "--datadir", tmp_path)
+    assert code == 2 and "has no val" in told(lines, "error")[0]
+    pictures.tree(tmp_path / "val", rng, {"n1": 1, "n2": 1, "n3": 1}, 20, ".JPEG")
+    code, lines = ask("imagenet", "--datadir", tmp_path)
+    assert code == 0 and "class 'n3' without training" in told(lines, "warning")[0]
+
+
+def test_tiny_imagenet_says_which_file_is_missing(ask, tmp_path):
+    code, lines = ask("tiny_imagenet", "--datadir", tmp_path)
+    assert code == 2 and len(told(lines, "error")) == 1
+    assert "wnids.txt: is missing" in told(lines, "error")[0]
+
+
+def test_cifar_batches_are_counted_and_damage_is_an_error(ask, rng, tmp_path):
+    files = pictures.cifar_files(10, rng)
+    pictures.unpack(files, tmp_path)
+    code, lines = ask("cifar10", "--datadir", tmp_path)
+    assert code == 0 and lines[1].startswith("train:   20 images, 10 classes")
+    (tmp_path / "data_batch_2").write_bytes(files["data_batch_2"][:50])
+    code, lines = ask("cifar10", "--datadir", tmp_path)
+    assert code == 2 and "data_batch_2" in told(lines, "error")[0]
+
+
+def test_what_needs_no_files_is_always_usable(ask):
+    code, lines = ask("digits")
+    assert code == 0 and "train:   1,297 images, 10 classes" in lines[1]
