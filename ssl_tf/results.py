@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -114,11 +115,19 @@ def of_run(folder):
         "parameters": facts.get("parameters"),
         "machine": machine.get("processor"),
         "commit": machine.get("commit"),
-        "command": machine.get("command"),
+        "command": portable(machine.get("command")),
         "paper": spec.get("paper") or {},
     }
     defaults = {"weights": "last", "arguments": {}}
     return [defaults | common | line for line in lines]
+
+
+def portable(command):
+    """A command without the folders of one machine: what another user would type."""
+    if command is None:
+        return None
+    without_runs = re.sub(r" --runs[ =]\S+", "", command)
+    return re.sub(r"( --datadir)[ =]\S+", r"\1 DIR", without_runs)
 
 
 def lines(records, labels):

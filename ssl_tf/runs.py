@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -200,8 +201,17 @@ def environment(**more):
         "processor": processor(),
         "cores": os.cpu_count(),
         "commit": commit(),
-        "command": " ".join(sys.argv),
+        "command": command(),
     } | more
+
+
+def command():
+    """What was typed, without the folder this copy of the program is in."""
+    program, *rest = sys.argv
+    path = Path(program)
+    inside = path.parent.name == "ssl_tf"
+    start = ["python", "-m", f"ssl_tf.{path.stem}"] if inside else [path.name]
+    return shlex.join([*start, *rest])
 
 
 def processor():
