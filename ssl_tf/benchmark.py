@@ -108,10 +108,11 @@ def crops(options):
     import tensorflow as tf
 
     from ssl_tf.augment import recipes
-    from ssl_tf.data import folder, source
     from ssl_tf.data import pipeline as pipelines
+    from ssl_tf.data import source
+    from ssl_tf.data.folder import image_root
 
-    paths = folder.image_root(options.datadir)
+    paths = image_root(options.datadir)
     if len(paths) < 64:
         raise BadInput(f"--datadir {options.datadir}: has fewer than 64 images.")
     label = np.zeros(len(paths), np.int32)
