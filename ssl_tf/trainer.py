@@ -198,15 +198,9 @@ def label(folder):
 
 
 def callbacks(folder):
-    import keras
+    from ssl_tf.scalars import Scalars
 
-    try:
-        import tensorboard  # noqa: F401
-    except ImportError:
-        raise BadInput(
-            "--tensorboard: run `pip install ssl_tf[tensorboard]`."
-        ) from None
-    return [keras.callbacks.TensorBoard(str(Path(folder) / "tensorboard"))]
+    return [Scalars(Path(folder) / "tensorboard")]
 
 
 def describe(job, opened, loop):

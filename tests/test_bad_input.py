@@ -1,6 +1,7 @@
 """Bad input ends in one line on stderr and exit code 2, and nothing is lost."""
 
 import commands
+import pictures
 import pytest
 
 from ssl_tf import cli, config, evaluate, plan, reproduce, runs, state, train, trainer
@@ -141,6 +142,26 @@ def test_a_full_disk_while_saving_ends_the_run_and_loses_nothing(tmp_path, spec)
     assert state.newest(folder)[1]["step"] < 4
     trainer.train(short, folder, quiet=True)
     assert runs.finished(folder)
+
+
+def test_an_image_damaged_among_good_ones_is_named_while_training(tmp_path, rng):
+    wnids = ["n01440764", "n01443537"]
+    for part, count in (("train", 8), ("val", 2)):
+        counts = dict.fromkeys(wnids, count)
+        pictures.tree(tmp_path / part, rng, counts, size=40, suffix=".JPEG")
+    broken = pictures.damaged(tmp_path / "train" / wnids[1] / "5.JPEG", rng)
+    path = config.find("supervised", "resnet50", "imagenet")
+    changes = ["backbone={name: resnet18, width: 2, stem: small}", "method.top5=false"]
+    changes += [
+        "views=[{name: crop_flip, size: 32}]",
+        "train.batch_size=8",
+        f"data.classes=[{', '.join(wnids)}]",
+    ]
+    wide = config.load(path, None, changes)
+    with pytest.raises(BadInput, match=f"{broken}: is no readable image") as error:
+        trainer.train(wide, tmp_path / "run", root=tmp_path, quiet=True)
+    assert "\n" not in str(error.value)
+    assert not runs.finished(tmp_path / "run")
 
 
 def test_a_host_without_a_tpu_is_told_before_anything_is_opened(tmp_path):

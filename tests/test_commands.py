@@ -204,6 +204,23 @@ def test_several_seeds_become_mean_and_deviation(folder):
     assert results.cell(line.values[:1]) == "50.00 (1)" and results.cell([]) == ""
 
 
+def test_tensorboard_gets_the_terms_of_every_epoch(tmp_path):
+    changes = ["train.epochs=2", "data.limit=64"]
+    spec = config.load(commands.tiny_config(tmp_path), None, changes)
+    trainer.train(spec, tmp_path / "run", tensorboard=True, quiet=True)
+    logs = [p for p in (tmp_path / "run/tensorboard").rglob("*tfevents*")]
+    written = b"".join(p.read_bytes() for p in logs)
+    for term in (b"joint_accuracy", b"loss", b"l2"):
+        assert term in written
+
+
+def test_the_authors_order_trains(tmp_path):
+    changes = ["data.order=authors", "train.epochs=1", "data.limit=96"]
+    spec = config.load(commands.tiny_config(tmp_path), None, changes)
+    trainer.train(spec, tmp_path / "run", quiet=True)
+    assert float(runs.history(tmp_path / "run")[-1]["loss"]) > 0
+
+
 def test_the_list_names_every_experiment_with_its_cost(capsys):
     assert reproduce.main(["--list"]) == 0
     printed = capsys.readouterr().out

@@ -16,7 +16,7 @@ FLOORS = [
     {"layers", "losses", "augment", "optim"},
     {"methods", "backbones", "data", "weights"},
     {"evaluation"},
-    {"loop", "training", "progress"},
+    {"loop", "training", "progress", "scalars"},
     {"experiment", "opening", "trainer", "evaluator", "converter", "results"}
     | {"rehearsal"},
     {"figures", "page"},

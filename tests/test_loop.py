@@ -61,6 +61,22 @@ def test_the_update_compiles_under_xla_and_is_the_same():
     compare(train(built(small.ssal)), train(built(small.ssal), xla=True), atol=2e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["replicas", "recompute", "xla"])
+@pytest.mark.parametrize("name", sorted(small.BACKBONES))
+def test_every_backbone_trains_alike_however_it_is_run(name, how, two_replicas):
+    make = lambda: small.supervised(small.BACKBONES[name]())
+    plain = train(built(make))
+    if how == "replicas":
+        compare(plain, train(built(make, two_replicas), two_replicas), atol=1e-4)
+    elif how == "xla":
+        compare(plain, train(built(make), xla=True), atol=1e-4)
+    else:
+        method = built(make)
+        method.recompute(1)
+        compare(plain, train(method), atol=1e-5)
+
+
 def flat(**more):
     """A backbone whose images do not meet: no batch norm."""
     images = keras.Input(small.SHAPE)
