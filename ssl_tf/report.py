@@ -14,7 +14,7 @@ from ssl_tf import cli, config, page, results, runs
 from ssl_tf.errors import BadInput
 from ssl_tf.ops.stats import mean_and_deviation, standard_error
 
-HOW = ("setting", "seeds", "date", "machine", "commit", "command")
+HOW = ("setting", "seeds", "minutes", "date", "machine", "commit", "command")
 
 
 def arguments():
@@ -118,12 +118,13 @@ def provenance(records):
     for record in records:
         name = f"{record['method']}/{record['name']}"
         name += f" {record['variant']}" if record["variant"] else ""
-        old = rows.setdefault(name, {"seeds": set(), "record": record})
-        old["seeds"].add(record["seed"])
+        old = rows.setdefault(name, {"seeds": {}, "record": record})
+        old["seeds"][record["seed"]] = record.get("minutes")
     return [
         (
             name,
             ", ".join(map(str, sorted(row["seeds"]))),
+            ", ".join(f"{m:g}" for _, m in sorted(row["seeds"].items()) if m),
             row["record"]["date"][:10],
             row["record"].get("machine") or "",
             row["record"].get("commit") or "",

@@ -113,13 +113,21 @@ def of_run(folder):
         "seed": spec["train"].get("seed", 0),
         "file": machine.get("config"),
         "parameters": facts.get("parameters"),
-        "machine": machine.get("processor"),
+        "minutes": minutes(folder),
+        "machine": f"{machine.get('processor')}, {machine.get('cores')} cores",
         "commit": machine.get("commit"),
         "command": portable(machine.get("command")),
         "paper": spec.get("paper") or {},
     }
     defaults = {"weights": "last", "arguments": {}}
     return [defaults | common | line for line in lines]
+
+
+def minutes(folder):
+    """Time its updates took, in minutes; `None` if it was not trained here."""
+    rows = runs.history(folder)
+    seconds = sum(float(row["seconds"]) for row in rows)
+    return round(seconds / 60, 1) if rows else None
 
 
 def portable(command):

@@ -6,6 +6,7 @@ import re
 
 import commands
 import numpy as np
+import pictures
 import pytest
 from PIL import Image
 
@@ -20,6 +21,7 @@ from ssl_tf import (
     reproduce,
     results,
     runs,
+    train,
     trainer,
 )
 from ssl_tf.data import digits
@@ -202,6 +204,27 @@ def test_several_seeds_become_mean_and_deviation(folder):
     line = results.lines(seeds, results.catalogue()["labels"])[0]
     assert results.cell(line.values) == "60.00 ± 10.00 (3)"
     assert results.cell(line.values[:1]) == "50.00 (1)" and results.cell([]) == ""
+
+
+def test_ssal_on_a_users_folder_trains_its_baseline_and_groups_by_it(tmp_path, rng):
+    photos, root = tmp_path / "photos", tmp_path / "runs"
+    pictures.tree(photos, rng, dict.fromkeys("abcdef", 16), size=32, suffix=".jpg")
+    changes = ["train.epochs=1", "train.batch_size=16", "backbone.width=4"]
+    changes += ["optimizer.schedule.warmup=1"]
+    arguments = ["--dataset", "folder", "--datadir", str(photos), "--runs", str(root)]
+    assert train.main(["--method", "ssal", *arguments, "--set", *changes]) == 0
+    done = [root / m / "resnet18_folder/seed0" for m in ("ssal", "supervised")]
+    assert all(map(runs.finished, done))
+    facts = json.loads((done[0] / "data.json").read_text())
+    assert facts["classes"] == list("abcdef") and facts["size"] == 32
+    assert [len(set(groups)) for groups in facts["groups"]] == [
+        2,
+        3,
+    ]  # 6/5 -> 2, 6/3 too
+    assert evaluate.main([str(done[0]), "terms", "--datadir", str(photos)]) == 0
+    baseline = (done[1] / "last.weights.h5").stat().st_mtime_ns
+    assert train.main(["--method", "ssal", *arguments, "--set", *changes]) == 0
+    assert (done[1] / "last.weights.h5").stat().st_mtime_ns == baseline
 
 
 def test_tensorboard_gets_the_terms_of_every_epoch(tmp_path):
