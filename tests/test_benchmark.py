@@ -2,6 +2,7 @@
 
 import json
 
+import commands
 import pictures
 
 from ssl_tf import benchmark
@@ -17,9 +18,9 @@ def test_the_pipeline_is_measured_with_and_without_files(tmp_path, rng, capsys):
     assert len(values) == 4
 
 
-def test_the_step_is_measured_plain_and_compiled(capsys):
+def test_the_step_is_measured_plain_and_compiled():
     small = ["--method", "supervised", "--dataset", "digits", "--rounds", "1", "--set"]
     small += ["backbone={name: wide_resnet, depth: 10, width: 1}", "train.batch_size=8"]
-    assert benchmark.main(["step", *small]) == 0
-    printed = capsys.readouterr().out
+    code, printed, error = commands.run("benchmark", "step", *small)
+    assert code == 0, error
     assert printed.count("of the peak") == 2 and "matrix product peak" in printed

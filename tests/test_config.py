@@ -34,7 +34,7 @@ def everything():
             yield pytest.param(path, variant, id=f"{path.stem}-{variant}")
 
 
-@pytest.mark.parametrize(("path", "variant"), everything())
+@pytest.mark.parametrize(("path", "variant"), list(everything()))
 def test_every_config_and_variant_binds(path, variant):
     experiment.check(config.load(path, variant))
 
