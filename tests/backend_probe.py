@@ -44,6 +44,8 @@ def main(path):
     losses(values)
     images = small.batches()[0]["views"][0]
     for name, make in small.BACKBONES.items():
+        if name.endswith("50"):
+            continue  # the same code as its smaller sibling, and op by op JAX is slow
         backbone = make()
         fill(backbone)
         values[f"backbone {name}"] = backbone(images, training=False)

@@ -59,12 +59,6 @@ def total(values):
     return values if here is None else here.all_reduce("SUM", values)
 
 
-def position():
-    """This replica's number, 0 ... replicas - 1."""
-    here = context()
-    return 0 if here is None else here.replica_id_in_sync_group
-
-
 def on_tpu(strategy):
     return "TPU" in type(strategy).__name__
 
