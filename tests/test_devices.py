@@ -166,4 +166,3 @@ def test_replicas_of_the_plain_strategy_gather_nothing():
     x = tf.ones([3, 2])
     assert distribute.gather(x) is x
     assert distribute.total(x) is x
-    assert distribute.position() == 0
