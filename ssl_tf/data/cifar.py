@@ -13,6 +13,7 @@ from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
 
 ARCHIVES = {10: "cifar-10-python.tar.gz", 100: "cifar-100-python.tar.gz"}
+LARGEST = 2**29  # bytes of a batch; the published ones have 155 MB at most
 FOLDERS = {10: "cifar-10-batches-py", 100: "cifar-100-python"}
 
 
@@ -139,6 +140,8 @@ def reader(place):
         def read(name):
             if name not in members:
                 raise BadInput(f"{place}: holds no {name!r}; is it another archive?")
+            if members[name].size > LARGEST:
+                raise BadInput(f"{place}: {name!r} unpacks to more than 512 MiB.")
             try:
                 return opened.extractfile(members[name]).read()
             except (tarfile.TarError, EOFError, OSError, ValueError) as error:

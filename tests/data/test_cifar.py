@@ -135,6 +135,16 @@ def test_a_damaged_archive_is_named_in_one_line(rng, tmp_path, cut):
         cifar10("train", place)
 
 
+def test_an_archive_that_would_fill_the_memory_is_not_unpacked(
+    rng, tmp_path, monkeypatch
+):
+    place = tmp_path / "cifar-10-python.tar.gz"
+    pictures.archive(pictures.cifar_files(10, rng), place, "x")
+    monkeypatch.setattr("ssl_tf.data.cifar.LARGEST", 10_000)
+    with pytest.raises(BadInput, match="'data_batch_1' unpacks to more than"):
+        cifar10("train", place)
+
+
 def test_the_archive_of_the_other_cifar_is_noticed(rng, tmp_path):
     place = tmp_path / "some.tar.gz"
     pictures.archive(pictures.cifar_files(100, rng), place, "cifar-100-python")
