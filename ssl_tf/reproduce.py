@@ -156,9 +156,11 @@ def pretrained(names, root, options):
 def end(root):
     """Writes and prints the table of everything below `root`."""
     kept = sorted((config.home() / results.KEPT).glob("*.jsonl"))
-    records = results.gather([*kept, *([root] if Path(root).exists() else [])])
+    there = Path(root).exists()
+    records = results.gather([*kept, *([root] if there else [])])
     show(report.tables(records))
-    report.main([str(root), "--output", "RESULTS.md"] if Path(root).exists() else [])
+    if there:
+        report.main([str(root), "--output", "RESULTS.md"])
 
 
 def show(tables):
