@@ -75,7 +75,8 @@ def test_every_backbone_trains_alike_however_it_is_run(name, how, two_replicas):
         two = train(built(make, two_replicas), two_replicas, rates=[0.1])
         compare(plain, two)
     elif how == "xla":
-        compare(plain, train(built(make), rates=[0.1], xla=True))
+        # Fused sums round otherwise; among a million activations one may change sides.
+        compare(plain, train(built(make), rates=[0.1], xla=True), atol=1e-4)
     else:
         method = built(make)
         method.recompute(1)
