@@ -112,6 +112,24 @@ def differences(records):
 GAIN = ("data", "", "baseline", "ours", "gain", "standard error of the gain")
 
 
+HELD_OUT = ("setting", "variant", "", "ours")
+
+
+def held_out(records):
+    """Rows of what was measured on held-out training images: searches, choices."""
+    found = results.lines(records, results.catalogue()["labels"], "validation")
+    rows = [
+        (
+            f"{x.setting.method}/{x.setting.name}",
+            x.setting.variant or "default",
+            x.label,
+            results.cell(x.values),
+        )
+        for x in found
+    ]
+    return sorted(rows, key=lambda row: row[:2])
+
+
 def provenance(records):
     """Rows that say how each number came about."""
     rows = {}
@@ -148,6 +166,9 @@ def as_markdown(found, records):
     gains = differences(records)
     if gains:
         parts += ["## Gain over the baseline", page.markdown(GAIN, gains)]
+    chosen = held_out(records)
+    if chosen:
+        parts += ["## On held-out training images", page.markdown(HELD_OUT, chosen)]
     if records:
         parts += ["## How they were made", page.markdown(HOW, provenance(records))]
     return "\n\n".join(parts) + "\n"
@@ -168,6 +189,9 @@ def write_page(path, found, records, roots):
     gains = differences(records)
     if gains:
         sections.append(("Gain over the baseline", page.table(GAIN, gains)))
+    chosen = held_out(records)
+    if chosen:
+        sections.append(("On held-out training images", page.table(HELD_OUT, chosen)))
     beside = path.parent / f"{path.stem}_figures"
     drawn = figures.curves(folders, beside / "curves.png")
     if drawn:

@@ -138,7 +138,7 @@ def portable(command):
     return re.sub(r"( --datadir)[ =]\S+", r"\1 DIR", without_runs)
 
 
-def lines(records, labels):
+def lines(records, labels, split="test"):
     """Table lines: one a setting and metric, values of all seeds together.
 
     Args:
@@ -148,7 +148,7 @@ def lines(records, labels):
     """
     table = {}
     for record in records:
-        if record["split"] != "test" or record["weights"] != "last":
+        if record["split"] != split or record["weights"] != "last":
             continue
         setting = Setting(
             *(record[n] for n in ("method", "name", "variant", "official"))

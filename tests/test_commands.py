@@ -169,7 +169,11 @@ def test_the_report_joins_paper_and_ours_in_one_self_contained_page(
     printed = capsys.readouterr().out
     accuracy = 100 * runs.results(folder)[1]["values"]["accuracy"]
     assert f"| 50.00 |  | {accuracy:.2f} (1) | {accuracy - 50:+.2f} |" in printed
+    held = next(r for r in runs.results(folder) if r["split"] == "validation")
+    accuracy = 100 * held["values"]["joint_accuracy"]
+    assert f"| ssal/tiny_digits | default | +JP | {accuracy:.2f} (1) |" in printed
     text = page.read_text()
+    assert "On held-out training images" in text
     assert not re.search(r"(src|href)=\"(?!data:)", text)
     images = re.findall(r"data:image/png;base64,([^\"]+)", text)
     assert len(images) >= 2
