@@ -165,6 +165,7 @@ def test_the_report_joins_paper_and_ours_in_one_self_contained_page(
 ):
     page = tmp_path / "report.html"
     root = folder.parents[2]
+    evaluator.evaluate(folder, "confusion")
     assert report.main([str(root), "--only", "--html", str(page)]) == 0
     printed = capsys.readouterr().out
     accuracy = 100 * runs.results(folder)[1]["values"]["accuracy"]
