@@ -133,7 +133,9 @@ def import_tensorflow():
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        import tensorflow  # noqa: F401, F811
+        import tensorflow  # noqa: F811
+
+        tensorflow.get_logger().setLevel("ERROR")  # e.g. each model traced anew
     finally:
         os.dup2(kept, 2)
         os.close(kept)
