@@ -97,7 +97,7 @@ def chosen(options):
         raise BadInput(f"{path}: method and train must be sections.")
     folder = runs.folder(
         options.runs,
-        str(method.get("name")).rpartition(".")[2].lower(),
+        method.get("name"),
         path.stem,
         options.variant,
         seed.get("seed", 0),

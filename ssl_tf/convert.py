@@ -156,7 +156,7 @@ def run_folder(root, place, spec, variant, name):
     """`<root>/<method>/<arch>_<dataset>_official[_<variant>]/seed<k>`."""
     from ssl_tf import runs
 
-    method = str(spec["method"].get("name")).rpartition(".")[2].lower()
+    method = spec["method"].get("name")
     stem, seed = f"{place.stem}_official", spec["train"].get("seed", 0)
     return runs.folder(root, method, stem, variant, seed, name)
 

@@ -187,8 +187,7 @@ def write(folder, spec, method, contents):
         weights = checksums.digest(temporary / "last.weights.h5")
         contents["certificate"]["weights_sha256"] = weights
         for name, content in contents.items():
-            with runs.atomic(temporary / f"{name}.json") as out:
-                out.write(json.dumps(content, indent=1).encode())
+            runs.write_json(temporary / f"{name}.json", content)
         os.rename(temporary, folder)
         runs.sync_folder(folder.parent)
     except OSError as error:

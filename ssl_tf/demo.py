@@ -80,6 +80,5 @@ def finish(root, folders):
         )
     page = root / "report.html"
     report.write_page(page, found, records, [root])
-    with runs.atomic(root / "RESULTS.md", "w") as out:
-        out.write(report.as_markdown(found, records))
+    report.write_markdown(root / "RESULTS.md", found, records)
     print(f"figures and table: {page}")

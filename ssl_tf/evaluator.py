@@ -67,8 +67,7 @@ class Run:
             return
         mean, deviation = map(list, opened.normal)
         self.facts |= {"mean": mean, "deviation": deviation}
-        with runs.atomic(self.folder / "data.json") as out:
-            out.write(json.dumps(self.facts, indent=1).encode())
+        runs.write_json(self.folder / "data.json", self.facts)
 
 
 def evaluate(folder, name, *, root=None, split="test", weights="last", changes=None):

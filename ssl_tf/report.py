@@ -37,20 +37,15 @@ def main(argv=None):
     for root in options.roots:
         if not Path(root).exists():
             raise BadInput(f"{root}: no such folder.")
-    records = results.gather(roots)
     if options.keep:
-        keep(records, options.keep)
-    if not options.only:
-        kept = sorted((config.home() / results.KEPT).glob("*.jsonl"))
-        records = results.gather([*kept, *roots])
+        keep(results.gather(roots), options.keep)
+    records = results.gather(roots if options.only else [*results.kept(), *roots])
     found = tables(records, missing=not options.only)
-    text = as_markdown(found, records)
     if options.output:
-        with runs.atomic(options.output, "w") as out:
-            out.write(text)
+        write_markdown(options.output, found, records)
         print(f"wrote {options.output}", file=sys.stderr)
     else:
-        print(text)
+        print(as_markdown(found, records))
     if options.html:
         write_page(options.html, found, records, roots)
         print(f"wrote {options.html}", file=sys.stderr)
@@ -172,6 +167,12 @@ def as_markdown(found, records):
     if records:
         parts += ["## How they were made", page.markdown(HOW, provenance(records))]
     return "\n\n".join(parts) + "\n"
+
+
+def write_markdown(path, found, records):
+    """Replaces a RESULTS.md."""
+    with runs.atomic(path, "w") as out:
+        out.write(as_markdown(found, records))
 
 
 def write_page(path, found, records, roots):

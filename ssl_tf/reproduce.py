@@ -155,12 +155,13 @@ def pretrained(names, root, options):
 
 def end(root):
     """Writes and prints the table of everything below `root`."""
-    kept = sorted((config.home() / results.KEPT).glob("*.jsonl"))
-    there = Path(root).exists()
-    records = results.gather([*kept, *([root] if there else [])])
-    show(report.tables(records))
+    there = [root] if Path(root).exists() else []
+    records = results.gather([*results.kept(), *there])
+    found = report.tables(records)
+    show(found)
     if there:
-        report.main([str(root), "--output", "RESULTS.md"])
+        report.write_markdown("RESULTS.md", found, records)
+        print("wrote RESULTS.md", file=sys.stderr)
 
 
 def show(tables):

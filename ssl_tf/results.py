@@ -71,6 +71,11 @@ def gather(roots):
     return sorted(found.values(), key=key)
 
 
+def kept():
+    """The committed files of records."""
+    return sorted((config.home() / KEPT).glob("*.jsonl"))
+
+
 def key(record):
     names = ("method", "name", "variant", "official", "seed")
     names += ("evaluation", "split", "weights")

@@ -30,7 +30,8 @@ def folder(root, method, setting, variant=None, seed=0, name=None):
     middle = name or (setting if variant is None else f"{setting}_{variant}")
     if name is not None and (not name or name in (".", "..") or "/" in name):
         raise BadInput(f"--name {name!r}: must be one folder name.")
-    return Path(root) / method / middle / f"seed{seed}"
+    short = str(method).rpartition(".")[2].lower()  # of a class that is in no table yet
+    return Path(root) / short / middle / f"seed{seed}"
 
 
 def origin(path, variant=None):
@@ -156,6 +157,12 @@ def history(path):
         return []
     with open(file, newline="") as lines:
         return list(csv.DictReader(lines))
+
+
+def write_json(path, content):
+    """Replaces a small JSON file."""
+    with atomic(path) as out:
+        out.write(json.dumps(content, indent=1).encode())
 
 
 def write_history(path, rows):

@@ -1,6 +1,5 @@
 """One training run from config to weights: assembles what `Training` drives."""
 
-import json
 import os
 import random
 import sys
@@ -227,9 +226,8 @@ def describe(job, opened, loop):
         xla=loop.compiled,
         **job.origin,
     )
-    for name, content in (("data", facts), ("environment", machine)):
-        with runs.atomic(job.folder / f"{name}.json") as out:
-            out.write(json.dumps(content, indent=1).encode())
+    runs.write_json(job.folder / "data.json", facts)
+    runs.write_json(job.folder / "environment.json", machine)
 
 
 def record(folder, spec, row, loop, opened, chief):

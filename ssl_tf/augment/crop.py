@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from ssl_tf.ops import draws
 
-SUPPORT = {"bilinear": 1.0, "bicubic": 2.0, "lanczos": 3.0}
 ATTEMPTS = 10
 
 
