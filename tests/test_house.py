@@ -21,6 +21,7 @@ FLOORS = [
     | {"rehearsal"},
     {"figures", "page"},
     {"cli"},
+    {"measure"},
     {
         *("train", "evaluate", "convert", "export", "embed", "plan", "doctor"),
         *("benchmark", "report", "reproduce", "demo"),
