@@ -9,7 +9,8 @@ from ssl_tf.data import DATASETS, FACTS, groupings
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import EVALUATIONS
 from ssl_tf.methods import METHODS
-from ssl_tf.optim import OPTIMIZERS, SCHEDULES
+from ssl_tf.optim import OPTIMIZERS
+from ssl_tf.schedules import CONTEXT, SCHEDULES
 from ssl_tf.schema import Count, Fraction, NonNegative, Positive, Whole
 
 Triple = tuple[float, float, float]
@@ -78,7 +79,7 @@ class Train(NamedTuple):
     deterministic: bool = True
 
 
-Schedule = Annotated[dict, schema.Table(SCHEDULES, ("epoch", "epochs"))]
+Schedule = Annotated[dict, schema.Table(SCHEDULES, CONTEXT)]
 
 
 class Rate(NamedTuple):

@@ -1,31 +1,94 @@
-"""SGD with the papers' decay and momentum; learning rates as functions of progress."""
+"""SGD and Adam whose decay is coupled: it enters the gradient, not the weight.
+
+Keras' `weight_decay` shrinks the weights beside the update, another one than any of the
+papers'.
+"""
 
 import re
 from typing import Literal
 
 import keras
-import numpy as np
 from keras import ops
 
 from ssl_tf.schema import Fraction, NonNegative, Pattern, Positive
 
 
-class SGD(keras.optimizers.Optimizer):
-    """Momentum SGD whose decay is coupled: it enters the gradient, not the weight.
-
-    Keras' `weight_decay` shrinks the weights beside the momentum, another update than
-    any of the papers'.
+class Coupled(keras.optimizers.Optimizer):
+    """An L2 penalty and a factor on the learning rate for each weight, by its path.
 
     Args:
         learning_rate: float, or what Keras takes.
-        momentum: float in [0, 1).
-        nesterov: look ahead by one step of the momentum.
         l2: `{path pattern: factor}`; penalty factor * sum(w^2), gradient 2 factor w,
             as Keras regularisers have it. The first pattern found in a weight's path
             counts; no match means 0.
         weight_decay: the same with gradient factor * w (penalty half of that), as
             PyTorch's argument of this name.
         rates: `{path pattern: factor}` on the learning rate, 1 without a match.
+    """
+
+    def __init__(
+        self, learning_rate, l2=None, weight_decay=None, rates=None, name=None
+    ):
+        super().__init__(learning_rate, name=name)
+        self.l2 = table(l2)
+        self.coupled_decay = table(weight_decay)
+        self.rates = table(rates)
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        # Half the gradient of the penalty over w: both conventions in one number.
+        self.penalties = [
+            match(self.l2, v.path, 0.0) + match(self.coupled_decay, v.path, 0.0) / 2
+            for v in variables
+        ]
+        self.factors = [match(self.rates, v.path, 1.0) for v in variables]
+        self.slots(variables)
+
+    def slots(self, variables):
+        """Makes what the rule remembers of each weight."""
+        raise NotImplementedError
+
+    def update_step(self, gradient, variable, learning_rate):
+        place = self._get_variable_index(variable)
+        rate = ops.cast(learning_rate, variable.dtype) * self.factors[place]
+        gradient = ops.cast(gradient, variable.dtype)
+        if self.penalties[place]:
+            gradient = gradient + variable * (2.0 * self.penalties[place])
+        self.move(place, variable, gradient, rate)
+
+    def move(self, place, variable, gradient, rate):
+        """The rule itself, penalty and factor included already."""
+        raise NotImplementedError
+
+    def penalty(self):
+        """The sum of all L2 penalties, a scalar: what the gradients above minimise."""
+        parts = [
+            penalty * ops.sum(ops.square(ops.convert_to_tensor(variable)))
+            for penalty, variable in zip(self.penalties, self._trainable_variables)
+            if penalty
+        ]
+        return sum(parts) if parts else ops.zeros(())
+
+    def get_config(self):
+        return super().get_config() | {
+            "l2": self.l2,
+            "weight_decay": self.coupled_decay,
+            "rates": self.rates,
+        }
+
+
+class SGD(Coupled):
+    """Momentum SGD.
+
+    Args:
+        learning_rate: see `Coupled`.
+        momentum: float in [0, 1).
+        nesterov: look ahead by one step of the momentum.
+        l2: see `Coupled`.
+        weight_decay: see `Coupled`.
+        rates: see `Coupled`.
         form: "keras" keeps v = m v - rate g (a change of rate acts on new gradients
             only), "torch" v = m v + g and w -= rate v.
 
@@ -44,34 +107,17 @@ class SGD(keras.optimizers.Optimizer):
         form="torch",
         name="sgd",
     ):
-        super().__init__(learning_rate, name=name)
+        super().__init__(learning_rate, l2, weight_decay, rates, name)
         self.momentum = momentum
         self.nesterov = nesterov
-        self.l2 = table(l2)
-        self.coupled_decay = table(weight_decay)
-        self.rates = table(rates)
         self.form = form
 
-    def build(self, variables):
-        if self.built:
-            return
-        super().build(variables)
+    def slots(self, variables):
         self.momentums = []
         if self.momentum:
             self.momentums = self.add_optimizer_variables(variables, "momentum")
-        # Half the gradient of the penalty over w: both conventions in one number.
-        self.penalties = [
-            match(self.l2, v.path, 0.0) + match(self.coupled_decay, v.path, 0.0) / 2
-            for v in variables
-        ]
-        self.factors = [match(self.rates, v.path, 1.0) for v in variables]
 
-    def update_step(self, gradient, variable, learning_rate):
-        place = self._get_variable_index(variable)
-        rate = ops.cast(learning_rate, variable.dtype) * self.factors[place]
-        gradient = ops.cast(gradient, variable.dtype)
-        if self.penalties[place]:
-            gradient = gradient + variable * (2.0 * self.penalties[place])
+    def move(self, place, variable, gradient, rate):
         if not self.momentum:
             self.assign_sub(variable, rate * gradient)
             return
@@ -83,22 +129,70 @@ class SGD(keras.optimizers.Optimizer):
             moved = moved * self.momentum + scale * gradient
         self.assign_sub(variable, moved if self.form == "keras" else rate * moved)
 
-    def penalty(self):
-        """The sum of all L2 penalties, a scalar: what the gradients above minimise."""
-        parts = [
-            penalty * ops.sum(ops.square(ops.convert_to_tensor(variable)))
-            for penalty, variable in zip(self.penalties, self._trainable_variables)
-            if penalty
-        ]
-        return sum(parts) if parts else ops.zeros(())
-
     def get_config(self):
         return super().get_config() | {
             "momentum": self.momentum,
             "nesterov": self.nesterov,
-            "l2": self.l2,
-            "weight_decay": self.coupled_decay,
-            "rates": self.rates,
+            "form": self.form,
+        }
+
+
+class Adam(Coupled):
+    """Adam with bias-corrected moments of the gradient, penalty included.
+
+    Args:
+        learning_rate: see `Coupled`.
+        beta1: float in [0, 1), of the first moment.
+        beta2: float in [0, 1), of the second moment.
+        epsilon: float > 0, added to the root of the second moment.
+        l2: see `Coupled`.
+        weight_decay: see `Coupled`.
+        rates: see `Coupled`.
+        form: "torch" adds epsilon to the root of the corrected moment, "keras" to that
+            of the moment itself (the "epsilon hat" of the paper).
+
+    Source:
+        Kingma and Ba, arXiv:1412.6980, alg. 1 and the end of its section 2.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.001,
+        beta1=0.9,
+        beta2=0.999,
+        epsilon=1e-8,
+        l2=None,
+        weight_decay=None,
+        rates=None,
+        form="torch",
+        name="adam",
+    ):
+        super().__init__(learning_rate, l2, weight_decay, rates, name)
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+        self.form = form
+
+    def slots(self, variables):
+        self.first = self.add_optimizer_variables(variables, "first")
+        self.second = self.add_optimizer_variables(variables, "second")
+
+    def move(self, place, variable, gradient, rate):
+        t = ops.cast(self.iterations + 1, variable.dtype)
+        kept = lambda beta: 1 - ops.power(ops.cast(beta, variable.dtype), t)
+        first, second = self.first[place], self.second[place]
+        m = first + (gradient - first) * (1 - self.beta1)
+        v = second + (ops.square(gradient) - second) * (1 - self.beta2)
+        self.assign(first, m)
+        self.assign(second, v)
+        root = ops.sqrt(kept(self.beta2))
+        epsilon = self.epsilon * (1.0 if self.form == "keras" else root)
+        step = rate * root / kept(self.beta1)
+        self.assign_sub(variable, step * m / (ops.sqrt(v) + epsilon))
+
+    def get_config(self):
+        return super().get_config() | {
+            "beta1": self.beta1,
+            "beta2": self.beta2,
+            "epsilon": self.epsilon,
             "form": self.form,
         }
 
@@ -121,6 +215,7 @@ def match(table, path, default):
 
 
 Factors = dict[Pattern, NonNegative] | NonNegative | None
+Form = Literal["keras", "torch"]
 
 
 def sgd(
@@ -129,82 +224,23 @@ def sgd(
     l2: Factors = None,
     weight_decay: Factors = None,
     rates: Factors = None,
-    form: Literal["keras", "torch"] = "torch",
+    form: Form = "torch",
 ):
     """See `SGD`; the loop sets its learning rate before every update."""
     return SGD(0.0, momentum, nesterov, l2, weight_decay, rates, form)
 
 
-OPTIMIZERS = {"sgd": sgd}
+def adam(
+    beta1: Fraction = 0.9,
+    beta2: Fraction = 0.999,
+    epsilon: Positive = 1e-8,
+    l2: Factors = None,
+    weight_decay: Factors = None,
+    rates: Factors = None,
+    form: Form = "torch",
+):
+    """See `Adam`; Keras' own has form "keras" and epsilon 1e-7."""
+    return Adam(0.0, beta1, beta2, epsilon, l2, weight_decay, rates, form)
 
 
-def constant(epoch, epochs):
-    """1 throughout."""
-    return np.ones_like(epoch)
-
-
-def slanted_triangle(epoch, epochs, warmup: Positive = 10.0):
-    """Up to 1 over the first `warmup` epochs, then down a line; constant in an epoch.
-
-        (e + 1) / warmup            for e < warmup
-        1 - (e - warmup + 1) / (E - warmup + 1)   after that
-
-    Source:
-        SSAL, Keras code: set when an epoch starts. The last epoch keeps
-        1 / (E - warmup + 1) of the peak.
-    """
-    e = np.floor(epoch)
-    falling = 1 - (e - (warmup - 1)) / max(epochs - (warmup - 1), 1e-12)
-    return np.where(e < warmup, (e + 1) / warmup, falling)
-
-
-def warmup_line(epoch, epochs, warmup: Positive = 5.0, lag: NonNegative = 0.0):
-    """From 1 / warmup to 1 over `warmup - 1` epochs, then a line to 0, step by step.
-
-    Args:
-        epoch: epochs done, with fraction.
-        epochs: the run's length.
-        warmup: epochs.
-        lag: how far the authors' counter runs ahead; 1 in their code, which therefore
-            starts at 0.4 of the peak (warmup 5) and trains its last epoch at rate 0.
-
-    Source:
-        SSAL, PyTorch code.
-    """
-    t = epoch + lag
-    if epochs <= warmup - 1:
-        return np.interp(t, [0, warmup - 1], [1 / warmup, 1])
-    return np.interp(t, [0, warmup - 1, epochs], [1 / warmup, 1, 0])
-
-
-def cosine(epoch, epochs, warmup: NonNegative = 0.0):
-    """A line from 0 to 1 over `warmup` epochs, then half a cosine to 0, step by step.
-
-    Source:
-        Loshchilov and Hutter, arXiv:1608.03983, without restarts.
-    """
-    rest = np.clip((epoch - warmup) / max(epochs - warmup, 1e-12), 0, 1)
-    falling = 0.5 * (1 + np.cos(np.pi * rest))
-    return np.where(epoch < warmup, epoch / max(warmup, 1e-12), falling)
-
-
-SCHEDULES = {
-    "constant": constant,
-    "cosine": cosine,
-    "slanted_triangle": slanted_triangle,
-    "warmup_line": warmup_line,
-}
-
-
-def rates(schedule, peak, steps, steps_per_epoch, epochs):
-    """Learning rates `[len(steps)]` float64 of the given updates, 0-based.
-
-    Args:
-        schedule: callable of `SCHEDULES` with its own arguments bound.
-        peak: float, multiplies the schedule.
-        steps: array of int.
-        steps_per_epoch: int.
-        epochs: int.
-    """
-    epoch = np.asarray(steps, np.float64) / steps_per_epoch
-    return peak * np.asarray(schedule(epoch, epochs), np.float64)
+OPTIMIZERS = {"adam": adam, "sgd": sgd}

@@ -6,7 +6,7 @@ import time
 import keras
 import numpy as np
 
-from ssl_tf import optim, runs, state
+from ssl_tf import runs, schedules, state
 from ssl_tf.data import decode, pipeline
 from ssl_tf.errors import BadInput
 from ssl_tf.loop import MOST_UPDATES
@@ -51,7 +51,7 @@ class Training:
         self.recipes = parts.recipes
         self.order = order
         self.peak = peak
-        self.schedule = parts.rate.schedule or optim.constant
+        self.schedule = parts.rate.schedule or schedules.constant
         self.progress = progress
         self.callbacks = keras.callbacks.CallbackList(
             list(callbacks), model=loop.method
@@ -136,7 +136,7 @@ class Training:
         began = time.monotonic()
         steps = np.arange(self.step, self.step + count)
         self.callbacks.on_train_batch_begin(self.step)
-        rates = optim.rates(
+        rates = schedules.rates(
             self.schedule, self.peak, steps, self.steps_per_epoch, self.train.epochs
         )
         with decode.blamed(self.opened.train, lambda: self.places(count)):
@@ -169,7 +169,7 @@ class Training:
         """Evaluates, writes history and state, keeps what was asked for."""
         done = epoch + 1
         names = self.loop.method.terms
-        last = optim.rates(
+        last = schedules.rates(
             self.schedule,
             self.peak,
             [self.step - 1],

@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # a floor has folders.
 FLOORS = [
     {"errors", "schema", "config", "runs", "state", "ops", "cost"},
-    {"layers", "losses", "augment", "optim"},
+    {"layers", "losses", "augment", "optim", "schedules"},
     {"methods", "backbones", "data", "weights"},
     {"evaluation"},
     {"loop", "training", "progress", "scalars"},

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from golden_models import arrays
 
-from ssl_tf import config, experiment, optim
+from ssl_tf import config, experiment, optim, schedules
 from ssl_tf.optim import SGD
 
 
@@ -78,7 +78,7 @@ def rates(setting, steps, steps_per_epoch, variant=None):
     path = config.home() / "configs" / f"{setting}.yaml"
     parts = experiment.check(config.load(path, variant))
     peak, epochs = experiment.peak(parts), parts.train.epochs
-    return optim.rates(parts.rate.schedule, peak, steps, steps_per_epoch, epochs)
+    return schedules.rates(parts.rate.schedule, peak, steps, steps_per_epoch, epochs)
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -110,5 +110,5 @@ def test_imagenet_batch_norm_momentum_is_the_authors():
 
 def test_the_cosine_ends_at_zero_and_peaks_after_the_warm_up():
     epoch = np.array([0.0, 1.0, 2.0, 6.0, 10.0])
-    ours = optim.cosine(epoch, 10, warmup=2.0)
+    ours = schedules.cosine(epoch, 10, warmup=2.0)
     np.testing.assert_allclose(ours, [0, 0.5, 1, 0.5, 0], atol=1e-12)

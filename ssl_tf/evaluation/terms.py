@@ -1,4 +1,4 @@
-"""The method's own terms on a split."""
+"""The method's own scores on a split."""
 
 import functools
 
@@ -6,12 +6,13 @@ import numpy as np
 import tensorflow as tf
 
 from ssl_tf.data import decode
+from ssl_tf.errors import BadInput
 from ssl_tf.ops import distribute
 from ssl_tf.schema import Count
 
 
 def terms(method, train, test, batch_size: Count = 256):
-    """Means of what `method.objective` returns, over every test image.
+    """Means of what `method.score` returns, over every test image.
 
     Args:
         method: `Method`.
@@ -23,11 +24,16 @@ def terms(method, train, test, batch_size: Count = 256):
         `{term: float}`; accuracies are shares in [0, 1].
     """
     evaluate = Evaluator(method, tf.distribute.get_strategy(), batch_size)
+    if not method.scores:
+        raise BadInput(
+            f"terms: {method.name} has none for single images; evaluate `linear` or "
+            "`knn` instead."
+        )
     return evaluate(test)
 
 
 class Evaluator:
-    """Means of a method's terms over whole splits, compiled once.
+    """Means of a method's scores over whole splits, compiled once.
 
     Args:
         method: `Method`.
@@ -45,13 +51,15 @@ class Evaluator:
         )
 
     def replica_step(self, batch):
-        terms = self.method.objective(batch, training=False)
-        rows = [batch["weight"], *(terms[name] for name in self.method.terms)]
+        scores = self.method.score(batch)
+        rows = [batch["weight"], *(scores[name] for name in self.method.scores)]
         rows = tf.stack([tf.cast(row, tf.float32) for row in rows], axis=1)
         return distribute.gather(rows)  # [G, 1 + T]
 
     def __call__(self, images):
-        """`{term: float}` of `pipeline.Images`; the same on any number of replicas."""
+        """`{score: float}` of `pipeline.Images`; the same on any number of replicas."""
+        if not self.method.scores:
+            return {}
         batches = lambda part: images.batches(self.batch_size, part)
         iterator = iter(distribute.deal(self.strategy, batches))
         sums, count = 0.0, 0.0
@@ -62,4 +70,4 @@ class Evaluator:
             rows = rows.numpy().astype(np.float64)
             sums = sums + (rows[:, 1:] * rows[:, :1]).sum(axis=0)
             count += rows[:, 0].sum()
-        return {n: float(v) for n, v in zip(self.method.terms, sums / count)}
+        return {n: float(v) for n, v in zip(self.method.scores, sums / count)}

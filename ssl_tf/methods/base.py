@@ -20,11 +20,14 @@ class Method(keras.Model):
         taps: names of backbone layers whose outputs `features` returns, too.
 
     Attributes:
-        terms: the names `objective` returns, in log order; "loss" is minimised.
+        terms: the names `objective` returns, in log order.
+        minimised: those whose sum is minimised.
+        scores: the names `score` returns; empty if a single image has none.
         couples: whether an image's loss depends on the others of its batch.
     """
 
     terms = ("loss",)
+    minimised = ("loss",)
     couples = False
 
     def __init__(self, backbone, name=None, taps=()):
@@ -45,6 +48,21 @@ class Method(keras.Model):
     def objective(self, batch, training):
         """Maps a batch to `{term: [B]}`, one number per image."""
         raise NotImplementedError(f"{type(self).__name__} has no objective.")
+
+    @property
+    def scores(self):
+        return self.terms
+
+    def score(self, batch):
+        """`{score: [B]}` of un-augmented images: what evaluation reports."""
+        return self.objective(batch, training=False)
+
+    def representations(self, images):
+        """`{level: [B, F]}` for probes, neighbours and clusters; inference mode.
+
+        The first is the default: "features", the backbone's.
+        """
+        return {"features": self.features(images, training=False)[0]}
 
     def features(self, images, training):
         """`[features, *outputs of the tapped layers]`."""
@@ -81,7 +99,7 @@ class Method(keras.Model):
         key = batch.get("key")
         with chance.keyed(key), tf.GradientTape() as tape:
             terms = self.objective(batch, training=True)
-            loss = tf.reduce_mean(terms["loss"])
+            loss = sum(tf.reduce_mean(terms[name]) for name in self.minimised)
             loss = loss / (distribute.replicas() * micro_batches)
             loss = optimizer.scale_loss(loss)
         with chance.keyed(key):  # recomputed parts draw their masks again
@@ -96,7 +114,8 @@ class Method(keras.Model):
                 f"{keras.backend.backend()} use objective() in a loop of your own."
             )
         super().compile(optimizer=optimizer, **kwargs)
-        self.trackers = {term: keras.metrics.Mean(name=term) for term in self.terms}
+        names = dict.fromkeys((*self.terms, *self.scores))
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
 
     def train_step(self, batch):
         gradients, terms = self.gradients(batch)
@@ -104,12 +123,12 @@ class Method(keras.Model):
         return self.log(terms)
 
     def test_step(self, batch):
-        return self.log(self.objective(batch, training=False))
+        return self.log(self.score(batch))
 
     def log(self, terms):
-        for name, tracker in self.trackers.items():
-            tracker.update_state(terms[name])
-        return {m.name: m.result() for m in self.metrics}
+        for name, values in terms.items():
+            self.trackers[name].update_state(values)
+        return {name: self.trackers[name].result() for name in terms}
 
     @property
     def metrics(self):
