@@ -126,7 +126,7 @@ def probe(method, size):
     """
     image = np.random.RandomState(PROBE).rand(1, size, size, 3).astype(np.float32)
     every = getattr(method, "outputs", lambda images: [method(images)])
-    outputs = [np.asarray(x, np.float32)[0] for x in every(image)]
+    outputs = [np.ravel(np.asarray(x, np.float32)[0]) for x in every(image)]
     rounded = lambda x: float(f"{x:.6g}")
     return {
         "image": f"numpy.random.RandomState({PROBE}).rand(1, {size}, {size}, 3)",

@@ -5,12 +5,18 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from ssl_tf.backbones.autoencoder import autoencoder
+from ssl_tf.backbones.cifar_resnet import cifar_resnet
 from ssl_tf.backbones.densenet import densenet
 from ssl_tf.backbones.preact_resnet import preact_resnet
 from ssl_tf.backbones.resnet import resnet
+from ssl_tf.backbones.resnet_keras import resnet50_keras
 from ssl_tf.backbones.wide_resnet import wide_resnet
 from ssl_tf.layers import branch as blocks
 from ssl_tf.layers import inception
+from ssl_tf.methods.autoencoder import Autoencoder
+from ssl_tf.methods.scatsimclr import ScatSimCLR
+from ssl_tf.methods.simclr import GSimCLR, SimCLR
 from ssl_tf.methods.ssal import SSAL, Branch
 from ssl_tf.methods.supervised import Supervised
 
@@ -50,28 +56,68 @@ def supervised(backbone=None, **more):
     return Supervised(backbone or tiny_densenet(), CLASSES, **more)
 
 
-METHODS = {"ssal": ssal, "supervised": supervised}
+def denoising(backbone=None, **more):
+    """With more noise than the paper's, so that a test can see it."""
+    return Autoencoder(
+        backbone or autoencoder(SHAPE, (4, 6, 8)), **({"noise": 0.1} | more)
+    )
+
+
+def simclr(backbone=None, kind=SimCLR, **more):
+    more = {"head": [6, 5, 4], "probe": True, "temperature": 0.5} | more
+    return kind(backbone or tiny_densenet(), CLASSES, **more)
+
+
+def scatsimclr(backbone=None, **more):
+    """With turned copies to tell apart, and dropout."""
+    more = {"pretext": "rotation"} | more
+    return simclr(backbone or BACKBONES["resnet18"](), ScatSimCLR, **more)
+
+
+METHODS = {
+    "autoencoder": denoising,
+    "gsimclr": lambda *a, **k: simclr(*a, kind=GSimCLR, **k),
+    "scatsimclr": scatsimclr,
+    "scatsimclr_jigsaw": lambda *a, **k: scatsimclr(*a, pretext="jigsaw", **k),
+    "simclr": simclr,
+    "ssal": ssal,
+    "supervised": supervised,
+}
 
 BACKBONES = {
+    "autoencoder_deep": lambda: autoencoder(SHAPE, (2, 3, 4, 5), 5),
+    "autoencoder_shallow": lambda: autoencoder(SHAPE, (4, 6, 8)),
+    "cifar_resnet": lambda: cifar_resnet(SHAPE, 2, 2, tail=True),
     "densenet": tiny_densenet,
     "preact_resnet18": lambda: preact_resnet(SHAPE, 18, 4),
     "preact_resnet50": lambda: preact_resnet(SHAPE, 50, 2),
     "resnet18": lambda: resnet(SHAPE, 18, 4, "small"),
     "resnet50": lambda: resnet(SHAPE, 50, 2, "imagenet", zero_init=True),
+    "resnet50_keras": lambda: resnet50_keras(SHAPE, 2),
     "se_wide_resnet": lambda: wide_resnet(SHAPE, 10, 1, se=True),
     "wide_resnet": lambda: wide_resnet(SHAPE, 10, 1),
 }
 
 
-def batches(count=3, size=8, seed=0):
-    """`count` different batches of random images, as the pipeline makes them."""
-    draw = np.random.default_rng(seed)
+def batches(count=3, size=8, seed=0, method=None):
+    """`count` different batches of random images, as the pipeline makes them.
+
+    Two views, and the pretext images of the method if it has such a task.
+    """
+    draw, more = np.random.default_rng(seed), np.random.default_rng([seed, 1])
+    tiles = getattr(method, "tiles", 0)
+    pretext = lambda: (more.random((size, tiles, *SHAPE), np.float32),) * (tiles > 0)
     return [
         {
-            "views": (draw.random((size, *SHAPE), np.float32),),
+            "views": (
+                draw.random((size, *SHAPE), np.float32),
+                more.random((size, *SHAPE), np.float32),
+                *pretext(),
+            ),
             "label": draw.integers(0, CLASSES, size).astype(np.int32),
             "index": np.arange(i * size, (i + 1) * size, dtype=np.int64),
             "key": draw.integers(-(2**31), 2**31, size).astype(np.int32),
+            "epoch": np.zeros(size, np.int32),
         }
         for i in range(count)
     ]

@@ -1,17 +1,25 @@
 """Images to features: built, named, headless."""
 
+from ssl_tf.backbones.autoencoder import autoencoder_deep, autoencoder_shallow
+from ssl_tf.backbones.cifar_resnet import cifar_resnet20, cifar_resnet38
 from ssl_tf.backbones.densenet import densenet, densenet190
 from ssl_tf.backbones.preact_resnet import preact_resnet18, preact_resnet50
 from ssl_tf.backbones.resnet import resnet18, resnet50
+from ssl_tf.backbones.resnet_keras import resnet50_keras
 from ssl_tf.backbones.wide_resnet import se_wrn16_8, wide_resnet, wrn28_10
 
 BACKBONES = {
+    "autoencoder_deep": autoencoder_deep,
+    "autoencoder_shallow": autoencoder_shallow,
+    "cifar_resnet20": cifar_resnet20,
+    "cifar_resnet38": cifar_resnet38,
     "densenet": densenet,
     "densenet190": densenet190,
     "preact_resnet18": preact_resnet18,
     "preact_resnet50": preact_resnet50,
     "resnet18": resnet18,
     "resnet50": resnet50,
+    "resnet50_keras": resnet50_keras,
     "se_wrn16_8": se_wrn16_8,
     "wide_resnet": wide_resnet,
     "wrn28_10": wrn28_10,

@@ -1,9 +1,16 @@
 """What is minimised."""
 
+from ssl_tf.methods.autoencoder import Autoencoder
+from ssl_tf.methods.scatsimclr import ScatSimCLR
+from ssl_tf.methods.simclr import GSimCLR, SimCLR
 from ssl_tf.methods.ssal import SSAL
 from ssl_tf.methods.supervised import Supervised
 
 METHODS = {
+    "autoencoder": Autoencoder,
+    "gsimclr": GSimCLR,
+    "scatsimclr": ScatSimCLR,
+    "simclr": SimCLR,
     "ssal": SSAL,
     "supervised": Supervised,
 }
