@@ -2,10 +2,28 @@
 
 from ssl_tf.evaluation.combination import combination
 from ssl_tf.evaluation.confusion import confusion
+from ssl_tf.evaluation.knn import knn
+from ssl_tf.evaluation.linear import linear
+from ssl_tf.evaluation.linear_gsimclr import linear_gsimclr
+from ssl_tf.evaluation.linear_scatsimclr import linear_scatsimclr
+from ssl_tf.evaluation.map import embedding_map
+from ssl_tf.evaluation.neighbours import neighbours
 from ssl_tf.evaluation.terms import terms
+from ssl_tf.evaluation.views import views
+
+# What the evaluator supplies, to those that ask for it: a `Store` of the method's
+# features and the run's recipes beside the contract's three.
+CONTEXT = ("method", "train", "test", "store", "recipes")
 
 EVALUATIONS = {
     "combination": combination,
     "confusion": confusion,
+    "knn": knn,
+    "linear": linear,
+    "linear_gsimclr": linear_gsimclr,
+    "linear_scatsimclr": linear_scatsimclr,
+    "map": embedding_map,
+    "neighbours": neighbours,
     "terms": terms,
+    "views": views,
 }

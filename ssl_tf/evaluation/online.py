@@ -1,0 +1,117 @@
+"""Cheap monitors between epochs: kNN, a probe and the rank, on a fixed few images."""
+
+import numpy as np
+import tensorflow as tf
+
+from ssl_tf.augment.recipes import unit
+from ssl_tf.evaluation import collapse, features, softmax
+from ssl_tf.evaluation.knn import nearest, votes
+
+RANKED = 1024  # rows of the singular value decomposition, at most
+
+
+class Online:
+    """Monitors of a method's frozen features, compiled once, on images kept as uint8.
+
+    Nothing flows back into the training: features are constants here. On several
+    replicas the first one's weights answer.
+
+    Args:
+        method: `Method` in training.
+        train: `pipeline.Images`; their images are the bank.
+        test: `pipeline.Images`; judged on.
+        bank: int, training images at most.
+        queries: int, test images at most.
+        k: int, neighbours that vote.
+        temperature: of the votes.
+        probe: epochs of the linear probe on the bank; 0 leaves it out.
+        level: of `method.representations`.
+        batch_size: int, images a forward pass.
+        xla: compile with XLA.
+        seed: of the draws of images; the same ones every time.
+
+    Without labels, on either side, only the monitors of collapse are left.
+    """
+
+    def __init__(
+        self,
+        method,
+        train,
+        test,
+        *,
+        bank=4096,
+        queries=1024,
+        k=20,
+        temperature=0.1,
+        probe=10,
+        level="features",
+        batch_size=256,
+        xla=False,
+        seed=0,
+    ):
+        self.classes = len(train.source.classes)
+        self.bank, self.label = drawn(train, bank, seed)
+        self.queries, self.truth = drawn(test, queries, seed)
+        self.k = min(k, len(self.bank))
+        self.temperature = temperature
+        self.probe = probe
+        self.batch_size = min(batch_size, max(len(self.bank), len(self.queries)))
+        self.seed = seed
+        normal = train.normal
+
+        def function(images):  # uint8 [B, H, W, 3]
+            found = method.representations(normal.by_rows(unit(images)))[level]
+            return tf.cast(found, tf.float32)
+
+        self.function = tf.function(function, jit_compile=xla)
+
+    def __call__(self):
+        """`{"knn": share, "probe": share, "effective_rank", "spread": in [0, 1]}`."""
+        bank, queries = self.features(self.bank), self.features(self.queries)
+        found = {
+            "effective_rank": collapse.effective_rank(bank[:RANKED]),
+            "spread": float(collapse.spread(bank)),
+        }
+        if min(self.label.min(), self.truth.min()) < 0 or self.classes < 2:
+            return found
+        found["knn"] = self.neighbours(bank, queries)
+        if self.probe:
+            found["probe"] = self.linear(bank, queries)
+        return found
+
+    def features(self, images):
+        """float32 `[N, F]`; every forward pass has the same shape."""
+        rows = []
+        for start in range(0, len(images), self.batch_size):
+            part = images[start : start + self.batch_size]
+            filled = np.resize(part, (self.batch_size, *part.shape[1:]))
+            rows.append(self.function(tf.constant(filled)).numpy()[: len(part)])
+        return np.concatenate(rows)
+
+    def neighbours(self, bank, queries):
+        """Share of queries whose neighbours vote for their class."""
+        similarity, places = nearest(queries, bank, self.k)
+        near = self.label[places]
+        scores = votes(similarity, near, self.classes, self.temperature)
+        return float((scores.argmax(axis=1) == self.truth).mean())
+
+    def linear(self, bank, queries):
+        """Accuracy of a softmax layer after a few epochs on standardised features."""
+        mean, deviation = bank.mean(axis=0), bank.std(axis=0)
+        deviation[deviation < 1e-6] = 1
+        bank, queries = ((x - mean) / deviation for x in (bank, queries))
+        start = softmax.keras_start(bank.shape[1], self.classes, self.seed)
+        trainer = softmax.Trainer(start, softmax.Adam())
+        draw = np.random.default_rng(self.seed)
+        for _ in range(self.probe):
+            trainer.epoch(bank, self.label, draw.permutation(len(bank)))
+        hits = trainer.weights(queries).argmax(axis=1) == self.truth
+        return float(hits.mean())
+
+
+def drawn(images, count, seed):
+    """`(uint8 [n, size, size, 3], label [n])` of up to `count` images of a split."""
+    draw = np.random.default_rng(seed)
+    size = images.source.size
+    places = np.sort(draw.permutation(size)[:count])
+    return features.pixels(images, places), np.asarray(images.source.label)[places]

@@ -1,0 +1,207 @@
+"""Features of a method over splits: computed once, kept as `.npy` files, mapped."""
+
+import contextlib
+import functools
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from ssl_tf import runs
+from ssl_tf.errors import BadInput, have
+from ssl_tf.evaluation import features
+
+FOLDER = "features"
+KINDS = {"float32": np.float32, "float16": np.float16}
+
+
+class Store:
+    """Features of one method, in one set of weights.
+
+    Args:
+        method: `Method` with its weights loaded.
+        folder: where the files go, `<run>/features`; `None` keeps nothing on disk.
+        weights: the file the weights are from; its contents are part of each key, so
+            that features of other weights are never read.
+        kind: "float32" or "float16": of the files. Half halves the disk; values
+            above 65,504 are refused.
+        batch_size: int, images a forward pass.
+    """
+
+    def __init__(
+        self, method, folder=None, weights=None, kind="float32", batch_size=256
+    ):
+        self.method = method
+        self.folder = None if folder is None else Path(folder)
+        self.weights = None if weights is None else Path(weights)
+        self.kind = kind
+        self.batch_size = batch_size
+        self.kept = {}
+
+    def __call__(self, images, level="features"):
+        """`[N, F]` float array of a split; see `many`."""
+        return self.many(images, [level])[0]
+
+    def many(self, images, levels):
+        """Features of several levels, what is missing in one pass over the images.
+
+        Args:
+            images: `pipeline.Images`.
+            levels: names of `method.representations`.
+
+        Returns:
+            list of `[N, F]` arrays, read-only maps of files where there is a folder.
+
+        Raises:
+            BadInput: the method has no such level; those it has are listed.
+        """
+        self.check(levels, images.size)
+        names = self.names(images, levels)
+        missing = [level for level in names if not self.held(names[level], images)]
+        if missing:
+            self.compute(images, {level: names[level] for level in missing})
+        return [self.kept[names[level]] for level in levels]
+
+    def check(self, levels, size):
+        known = list(self.shapes(size))
+        for level in levels:
+            if level not in known:
+                raise BadInput(
+                    f"level: {self.method.name} has no {level!r}. Have: {have(known)}."
+                )
+
+    def shapes(self, size):
+        """`{level: [1, F]}` of what the method offers, for images of `size` pixels."""
+        import tensorflow as tf
+
+        one = tf.TensorSpec([1, size, size, 3], tf.float32)
+        function = tf.function(self.method.representations).get_concrete_function(one)
+        return {name: list(x.shape) for name, x in function.structured_outputs.items()}
+
+    def names(self, images, levels):
+        """`{level: file name}`: what it is of, and a digest of all it depends on."""
+        stem = "memory" if self.weights is None else self.weights.name.split(".")[0]
+        shown, found = likeness(images), {}
+        for level in levels:
+            about = (images.source.name, images.source.split, stem, level)
+            head = "_".join(re.sub(r"\W+", "-", str(part)) for part in about)
+            found[level] = f"{head}_{hashed(self.digest, shown, level, self.kind)}.npy"
+        return found
+
+    @functools.cached_property
+    def digest(self):
+        """sha256 of the weights' file."""
+        if self.weights is None:
+            return ""
+        with open(self.weights, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def held(self, name, images):
+        """Whether the features are in memory or in a readable file; maps the file."""
+        if name in self.kept:
+            return True
+        if self.folder is None or not (self.folder / name).exists():
+            return False
+        try:
+            rows = np.load(self.folder / name, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError):
+            return False  # damaged: it is computed again
+        if rows.ndim != 2 or len(rows) != images.source.size:
+            return False
+        self.kept[name] = rows
+        return True
+
+    def compute(self, images, names):
+        """Fills `kept` with the levels of `{level: file name}`."""
+        levels = list(names)
+
+        def function(x):
+            found = self.method.representations(x)
+            return [found[level] for level in levels]
+
+        rows = features.batches(function, images, self.batch_size)
+        if self.folder is None or self.weights is None:
+            columns = zip(*rows)
+            found = [np.concatenate(column) for column in columns]
+            self.kept |= {names[level]: x for level, x in zip(levels, found)}
+            return
+        paths = [self.folder / names[level] for level in levels]
+        write(paths, rows, images.source.size, KINDS[self.kind])
+        for level, path in zip(levels, paths):
+            forget_others(path)
+            if not self.held(names[level], images):
+                raise BadInput(f"{path}: cannot be read back; check the disk.")
+
+
+def write(paths, rows, count, kind):
+    """Streams columns into `.npy` files, all or none.
+
+    Args:
+        paths: one a column.
+        rows: yields lists of `[b, F]` float32 arrays, one a column.
+        count: int, rows in all.
+        kind: NumPy type.
+    """
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(runs.atomic(path)) for path in paths]
+        for step, columns in enumerate(rows):
+            for file, path, values in zip(files, paths, columns):
+                if step == 0:
+                    header(file, (count, values.shape[1]), kind)
+                file.write(narrowed(values, kind, path).tobytes())
+
+
+def header(file, shape, kind):
+    """The head of a `.npy` file in C order."""
+    descr = np.lib.format.dtype_to_descr(np.dtype(kind))
+    facts = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, facts)
+
+
+def narrowed(values, kind, path):
+    """Values in the file's type.
+
+    Raises:
+        BadInput: some are too large for it.
+    """
+    if kind == np.float16 and np.abs(values).max(initial=0) > np.finfo(kind).max:
+        raise BadInput(f"{path.name}: features exceed float16; keep them as float32.")
+    return np.ascontiguousarray(values, kind)
+
+
+def forget_others(path):
+    """Removes files of the same split and level whose weights or images are gone."""
+    head = path.name.rpartition("_")[0]
+    for other in path.parent.glob("*.npy"):
+        if other != path and other.name.rpartition("_")[0] == head:
+            with contextlib.suppress(OSError):
+                other.unlink()
+
+
+def likeness(images):
+    """Digest of what a model is shown: images, normalisation, size, cut."""
+    source = images.source
+    look = (images.normal, images.size, images.resize, source.images.shape)
+    if source.files:
+        return hashed(repr(look), *map(stamp, source.images))
+    return hashed(repr(look), np.ascontiguousarray(source.images).data)
+
+
+def stamp(path):
+    """Path, length and time of a file; a missing one is found when it is read."""
+    path = path.decode() if isinstance(path, bytes) else str(path)
+    with contextlib.suppress(OSError):
+        facts = os.stat(path)
+        return f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}"
+    return path
+
+
+def hashed(*parts):
+    """Hex digest of texts and buffers."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        digest.update(part.encode() if isinstance(part, str) else part)
+        digest.update(b"\0")
+    return digest.hexdigest()
