@@ -1,14 +1,15 @@
 """One evaluation of one run: rebuilds it from its folder, runs, keeps the result."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 
 from ssl_tf import config, experiment, opening, runs, schema
-from ssl_tf.data import groupings, pipeline
-from ssl_tf.errors import BadInput
-from ssl_tf.evaluation import EVALUATIONS
+from ssl_tf.data import DATASETS, groupings, pipeline
+from ssl_tf.errors import BadInput, have
+from ssl_tf.evaluation import CONTEXT, EVALUATIONS, store
 
 
 class Run:
@@ -21,6 +22,7 @@ class Run:
     Attributes:
         spec: its config.
         facts: its `data.json`.
+        file: its weights.
         method: the trained `Method`.
     """
 
@@ -28,9 +30,11 @@ class Run:
         self.folder = Path(folder)
         self.spec = runs.stored(folder)
         self.parts = experiment.check(self.spec)
-        file = self.folder / f"{weights}.weights.h5"
-        if not file.exists():
-            raise BadInput(f"{file}: no such weights; train the run to its end first.")
+        self.file = self.folder / f"{weights}.weights.h5"
+        if not self.file.exists():
+            raise BadInput(
+                f"{self.file}: no such weights; train the run to its end first."
+            )
         self.facts = json.loads((self.folder / "data.json").read_text())
         method = self.parts.method
         branches = method.keywords.get("branches")
@@ -46,7 +50,7 @@ class Run:
         self.method = experiment.build(
             self.parts, method, len(self.facts["classes"]), self.facts["size"]
         )
-        runs.load_weights(self.method, file)
+        runs.load_weights(self.method, self.file)
 
     def normal(self):
         """The `pipeline.Normal` the run was trained with.
@@ -69,11 +73,56 @@ class Run:
         self.facts |= {"mean": mean, "deviation": deviation}
         runs.write_json(self.folder / "data.json", self.facts)
 
+    def opened(self, root, dataset=None, changes=None):
+        """The images of an evaluation, shown to the model as the run's own are.
 
-def evaluate(folder, name, *, root=None, split="test", weights="last", changes=None):
+        Args:
+            root: where they are, or `None`.
+            dataset: name of another data set, with classes of its own; `None` takes
+                the run's.
+            changes: arguments that differ from those of the run's `data` section.
+
+        Returns:
+            `opening.Opened`, in the run's size and normalisation.
+        """
+        if self.facts["mean"] is None and not (dataset or changes):
+            opened = opening.open_data(self.parts, root)
+            self.settle(opened)
+            return opened
+        mean, deviation = self.normal()
+        section = dict(self.spec["data"])
+        if dataset is not None:
+            resize = section.get("resize")
+            section = {"name": dataset} | ({"resize": resize} if resize else {})
+        section |= changes or {}
+        section["norm"] = {"mean": list(mean), "deviation": list(deviation)}
+        data, named = experiment.split(section, experiment.Data, "data")
+        size = self.facts["size"]
+        parts = self.parts._replace(
+            data=data,
+            dataset=schema.bind(DATASETS, named, "data", ("split", "root")),
+            recipes=[r._replace(size=r.size or size) for r in self.parts.recipes],
+            train=self.parts.train._replace(batch_size=1),
+        )
+        return opening.open_data(parts, root)._replace(size=size)
+
+
+def evaluate(
+    folder,
+    name,
+    *,
+    root=None,
+    split="test",
+    weights="last",
+    changes=None,
+    dataset=None,
+    data=None,
+    keep="float32",
+):
     """Runs one evaluation of a finished run.
 
-    Numbers go to `results.jsonl`, arrays to `<evaluation>_<name>.npy`.
+    Numbers go to `results.jsonl`, arrays to `<evaluation>_<name>.npy`, features that
+    later evaluations need again to `features/`.
 
     Args:
         folder: the run folder.
@@ -82,6 +131,10 @@ def evaluate(folder, name, *, root=None, split="test", weights="last", changes=N
         split: "test" or "validation".
         weights: see `Run`.
         changes: arguments that differ from the config's `evaluations` section.
+        dataset: name of another data set to evaluate on, or `None`.
+        data: arguments that differ from those of the run's `data` section, and of the
+            `data` in the evaluation's own.
+        keep: "float32", "float16" or "none": how features are kept on disk.
 
     Returns:
         `{name: number or array}`.
@@ -90,43 +143,74 @@ def evaluate(folder, name, *, root=None, split="test", weights="last", changes=N
         BadInput: not a finished run, unknown evaluation or argument.
     """
     spec = runs.stored(folder)
-    given = (spec.get("evaluations") or {}).get(name) or {}
-    function = schema.arguments(
-        schema.find(EVALUATIONS, name, "evaluation"),
-        given | (changes or {}),
-        name,
-        ("method", "train", "test"),
-    )
+    found = schema.find(EVALUATIONS, name, "evaluation")
+    given = dict((spec.get("evaluations") or {}).get(name) or {})
+    data = (given.pop("data", None) or {} if dataset is None else {}) | (data or {})
+    function = schema.arguments(found, given | (changes or {}), name, CONTEXT)
+    wanted = schema.parameters(found)
+    if dataset is not None and not wanted.keys() & {"store", "recipes"}:
+        free = [n for n, f in EVALUATIONS.items() if "store" in schema.parameters(f)]
+        raise BadInput(
+            f"--dataset {dataset}: {name} needs the run's own classes; on other data "
+            f"sets there are {have(free)}."
+        )
     done = Run(folder, weights)
-    opened = opening.open_data(done.parts, root)
-    done.settle(opened)
-    values = function(
-        method=done.method, train=opened.plain("train"), test=opened.plain(split)
-    )
-    numbers = {k: v for k, v in values.items() if not isinstance(v, np.ndarray)}
+    opened = done.opened(root, dataset, data)
+    place = None if keep == "none" else done.folder / store.FOLDER
+    context = {
+        "method": done.method,
+        "train": opened.plain("train"),
+        "test": opened.plain(split),
+        "recipes": done.parts.recipes,
+    }
+    if "store" in wanted:
+        kind = "float32" if keep == "none" else keep
+        context["store"] = store.Store(done.method, place, done.file, kind)
+    values = function(**{k: v for k, v in context.items() if k in wanted})
+    called = label(name, given, changes or {}, dataset)
     record = {
-        "evaluation": name,
+        "evaluation": called,
         "split": split,
         "weights": weights,
         "arguments": given | (changes or {}),
-        "values": numbers,
+        "values": {k: v for k, v in values.items() if not isinstance(v, np.ndarray)},
         "config": config.digest(spec),
     }
+    record |= {"data": data} if data else {}
+    record |= {"features": keep} if keep == "float16" else {}
     runs.append_result(folder, record)
-    keep_arrays(done, name, values)
+    keep_arrays(done, called, values)
     return values
 
 
-def keep_arrays(done, name, values):
+def label(name, given, changes, dataset):
+    """What a result is called: `linear`, `linear:p2`, `linear@cifar100`.
+
+    Results of the same name replace each other in tables, so another level than the
+    config's, or another data set, stands in the name.
+    """
+    level = changes.get("level")
+    if level is not None and level != given.get("level", "features"):
+        levels = [level] if isinstance(level, str) else level
+        name = f"{name}:{'+'.join(levels)}"
+    return name if dataset is None else f"{name}@{dataset}"
+
+
+def array_file(folder, called, key):
+    """Where an array of a result goes; its name has no character but words'."""
+    return Path(folder) / f"{re.sub(r'[^A-Za-z0-9]+', '_', called)}_{key}.npy"
+
+
+def keep_arrays(done, called, values):
     """Writes arrays as `.npy`; groups of classes as grouping files, too."""
     for key, value in values.items():
         if not isinstance(value, np.ndarray):
             continue
-        path = done.folder / f"{name}_{key}.npy"
+        path = array_file(done.folder, called, key)
         with runs.atomic(path) as out:
             np.save(out, value)
         if key.startswith("groups_"):
-            source = f"{'/'.join(done.folder.parts[-3:])}, evaluation {name}"
+            source = f"{'/'.join(done.folder.parts[-3:])}, evaluation {called}"
             groupings.save(
                 path.with_suffix(".yaml"), value, done.facts["classes"], source
             )

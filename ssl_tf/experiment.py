@@ -7,7 +7,7 @@ from ssl_tf.augment.recipes import RECIPES
 from ssl_tf.backbones import BACKBONES
 from ssl_tf.data import DATASETS, FACTS, groupings
 from ssl_tf.errors import BadInput
-from ssl_tf.evaluation import EVALUATIONS
+from ssl_tf.evaluation import CONTEXT, EVALUATIONS
 from ssl_tf.methods import METHODS
 from ssl_tf.optim import OPTIMIZERS
 from ssl_tf.schedules import CONTEXT, SCHEDULES
@@ -134,13 +134,8 @@ def check(spec):
         count = schema.checked(Count, count, f"views.{i}.count")
         recipes += [schema.build(RECIPES, section, f"views.{i}")] * count
     evaluations = {
-        name: schema.arguments(
-            schema.find(EVALUATIONS, name, "evaluations"),
-            arguments or {},
-            f"evaluations.{name}",
-            ("method", "train", "test"),
-        )
-        for name, arguments in (spec.get("evaluations") or {}).items()
+        name: evaluation(name, section or {}, spec["data"])
+        for name, section in (spec.get("evaluations") or {}).items()
     }
     method_context = ("backbone", "classes")
     parts = Parts(
@@ -157,6 +152,28 @@ def check(spec):
     relations(parts)
     check_paper(spec.get("paper"))
     return parts
+
+
+def evaluation(name, section, data):
+    """An evaluation with its arguments; its own `data` changes the run's.
+
+    Args:
+        name: of `EVALUATIONS`.
+        section: `{argument: value}`; `data` holds what differs from `data`.
+        data: the config's section.
+    """
+    where = f"evaluations.{name}"
+    if not isinstance(section, dict):
+        raise BadInput(f"{where}: is {section!r}; write a section.")
+    rest = {k: v for k, v in section.items() if k != "data"}
+    if "data" in section:
+        changed = section["data"]
+        if not isinstance(changed, dict):
+            raise BadInput(f"{where}.data: is {changed!r}; write a section.")
+        _, named = split(data | changed, Data, f"{where}.data")
+        schema.bind(DATASETS, named, f"{where}.data", ("split", "root"))
+    found = schema.find(EVALUATIONS, name, "evaluations")
+    return schema.arguments(found, rest, where, CONTEXT)
 
 
 def split(section, common, where):
