@@ -9,7 +9,7 @@ import numpy as np
 from ssl_tf import config, experiment, opening, runs, schema
 from ssl_tf.data import DATASETS, groupings, pipeline
 from ssl_tf.errors import BadInput, have
-from ssl_tf.evaluation import CONTEXT, EVALUATIONS, store
+from ssl_tf.evaluation import SUPPLIED, EVALUATIONS, store
 
 
 class Run:
@@ -146,7 +146,7 @@ def evaluate(
     found = schema.find(EVALUATIONS, name, "evaluation")
     given = dict((spec.get("evaluations") or {}).get(name) or {})
     data = (given.pop("data", None) or {} if dataset is None else {}) | (data or {})
-    function = schema.arguments(found, given | (changes or {}), name, CONTEXT)
+    function = schema.arguments(found, given | (changes or {}), name, SUPPLIED)
     wanted = schema.parameters(found)
     if dataset is not None and not wanted.keys() & {"store", "recipes"}:
         free = [n for n, f in EVALUATIONS.items() if "store" in schema.parameters(f)]

@@ -7,7 +7,7 @@ from ssl_tf.augment.recipes import RECIPES
 from ssl_tf.backbones import BACKBONES
 from ssl_tf.data import DATASETS, FACTS, groupings
 from ssl_tf.errors import BadInput
-from ssl_tf.evaluation import CONTEXT, EVALUATIONS
+from ssl_tf.evaluation import EVALUATIONS, SUPPLIED
 from ssl_tf.methods import METHODS
 from ssl_tf.optim import OPTIMIZERS
 from ssl_tf.schedules import CONTEXT, SCHEDULES
@@ -173,7 +173,7 @@ def evaluation(name, section, data):
         _, named = split(data | changed, Data, f"{where}.data")
         schema.bind(DATASETS, named, f"{where}.data", ("split", "root"))
     found = schema.find(EVALUATIONS, name, "evaluations")
-    return schema.arguments(found, rest, where, CONTEXT)
+    return schema.arguments(found, rest, where, SUPPLIED)
 
 
 def split(section, common, where):

@@ -13,7 +13,7 @@ from ssl_tf.evaluation.views import views
 
 # What the evaluator supplies, to those that ask for it: a `Store` of the method's
 # features and the run's recipes beside the contract's three.
-CONTEXT = ("method", "train", "test", "store", "recipes")
+SUPPLIED = ("method", "train", "test", "store", "recipes")
 
 EVALUATIONS = {
     "combination": combination,

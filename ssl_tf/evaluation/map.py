@@ -41,7 +41,8 @@ def embedding_map(
         seed: of the draw and the map.
 
     Returns:
-        `{"points": float32 [n, 2], "labels": int [n], "places": int [n]}`.
+        `{"points": float32 [n, 2], "labels": int [n], "classes": names, "places":
+        int [n]}`.
 
     Raises:
         BadInput: UMAP is not installed, too few images, or no such level.
@@ -61,6 +62,7 @@ def embedding_map(
     return {
         "points": np.asarray(points, np.float32),
         "labels": test.source.label[places],
+        "classes": np.array(test.source.classes, str),
         "places": places,
     }
 

@@ -34,10 +34,10 @@ def neighbours(
         seed: of the draw of queries.
 
     Returns:
-        `{"tiles": uint8 [Q, 1 + k, H, W, 3], query first; "labels": int [Q, 1 + k];
-        "similarity": [Q, k]; "places": [Q, 1 + k] in test and train}`, and
-        `"same_class"`, the share of neighbours of the query's class, if there are
-        labels.
+        `{"tiles": uint8 [Q, 1 + k, H, W, 3], the query first; "labels": int [Q, 1 +
+        k]; "classes": their names; "similarity": [Q, k]; "places": [Q, 1 + k] in test
+        and train; "same_class": share of neighbours of the query's class, where there
+        are labels}`.
 
     Raises:
         BadInput: k larger than the bank, or no such level.
@@ -64,6 +64,7 @@ def neighbours(
     found = {
         "tiles": tiles,
         "labels": np.concatenate([own[:, None], theirs], axis=1),
+        "classes": np.array(test.source.classes, str),
         "similarity": similarity,
         "places": np.concatenate([queries[:, None], near], axis=1),
     }
