@@ -9,7 +9,7 @@ import numpy as np
 from ssl_tf import config, experiment, opening, runs, schema
 from ssl_tf.data import DATASETS, groupings, pipeline
 from ssl_tf.errors import BadInput, have
-from ssl_tf.evaluation import SUPPLIED, EVALUATIONS, store
+from ssl_tf.evaluation import EVALUATIONS, SUPPLIED, store
 
 
 class Run:
@@ -107,7 +107,12 @@ class Run:
         return opening.open_data(parts, root)._replace(size=size)
 
 
-def evaluate(
+def evaluate(folder, name, **options):
+    """The values of `named`."""
+    return named(folder, name, **options)[1]
+
+
+def named(
     folder,
     name,
     *,
@@ -137,7 +142,7 @@ def evaluate(
         keep: "float32", "float16" or "none": how features are kept on disk.
 
     Returns:
-        `{name: number or array}`.
+        `(what the result is called, see label, {name: number or array})`.
 
     Raises:
         BadInput: not a finished run, unknown evaluation or argument.
@@ -180,7 +185,7 @@ def evaluate(
     record |= {"features": keep} if keep == "float16" else {}
     runs.append_result(folder, record)
     keep_arrays(done, called, values)
-    return values
+    return called, values
 
 
 def label(name, given, changes, dataset):
@@ -196,9 +201,14 @@ def label(name, given, changes, dataset):
     return name if dataset is None else f"{name}@{dataset}"
 
 
+def stem(called):
+    """A result's name as files have it: letters, digits and underscores."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", called)
+
+
 def array_file(folder, called, key):
-    """Where an array of a result goes; its name has no character but words'."""
-    return Path(folder) / f"{re.sub(r'[^A-Za-z0-9]+', '_', called)}_{key}.npy"
+    """Where an array of a result goes."""
+    return Path(folder) / f"{stem(called)}_{key}.npy"
 
 
 def keep_arrays(done, called, values):

@@ -177,7 +177,7 @@ def write_markdown(path, found, records):
 
 def write_page(path, found, records, roots):
     """The HTML twin, with figures of the runs; their PNGs lie beside it."""
-    from ssl_tf import figures
+    from ssl_tf import figures, galleries
 
     path = Path(path)
     folders = [
@@ -204,6 +204,11 @@ def write_page(path, found, records, roots):
         matrices += page.image(shown, f"confusion matrix of {name}") if shown else ""
     if matrices:
         sections.append(("Confusion matrices", matrices))
+    for folder in folders:
+        name, pictures = "/".join(folder.parts[-3:]), galleries.draw(folder)
+        shown = "".join(page.image(p, f"{p.stem} of {name}") for p in pictures)
+        if shown:
+            sections.append((f"Pictures of {name}", shown))
     if records:
         sections.append(("How they were made", page.table(HOW, provenance(records))))
     today = datetime.date.today().isoformat()

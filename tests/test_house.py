@@ -19,7 +19,7 @@ FLOORS = [
     {"loop", "training", "progress", "scalars"},
     {"experiment", "opening", "trainer", "evaluator", "converter", "results"}
     | {"rehearsal"},
-    {"figures", "page"},
+    {"figures", "galleries", "page"},
     {"cli"},
     {"measure"},
     {

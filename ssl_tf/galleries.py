@@ -1,0 +1,128 @@
+"""Pictures of images and features: grids and maps, from what evaluations left.
+
+An evaluation leaves arrays, `<what>_tiles.npy` or `<what>_points.npy` with
+`<what>_labels.npy` and `<what>_classes.npy`; here they become `figures/<what>.png`.
+"""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from ssl_tf import figures
+
+GREEN, RED = "#2e8b57", "#d1495b"
+MANY = 20  # classes above which a legend is left out
+
+
+def draw(folder):
+    """Draws what a run's evaluations left and was not drawn since.
+
+    Args:
+        folder: a run folder.
+
+    Returns:
+        sorted paths of all PNGs in its `figures/`.
+    """
+    folder = Path(folder)
+    for kind, paint in (("tiles", tiles), ("points", points)):
+        for file in sorted(folder.glob(f"*_{kind}.npy")):
+            what = file.name.removesuffix(f"_{kind}.npy")
+            target = folder / "figures" / f"{what}.png"
+            if not target.exists() or target.stat().st_mtime < file.stat().st_mtime:
+                beside = functools.partial(array, folder, what)
+                figures.save(paint(beside, f"{titled(folder)}: {what}"), target)
+    return sorted((folder / "figures").glob("*.png"))
+
+
+def titled(folder):
+    return "/".join(Path(folder).parts[-3:])
+
+
+def array(folder, what, key):
+    """`<what>_<key>.npy`, or `None`."""
+    file = folder / f"{what}_{key}.npy"
+    return np.load(file, allow_pickle=False) if file.exists() else None
+
+
+def tiles(beside, title):
+    """A grid of images, a row each; where labels are known, neighbours get a frame.
+
+    Args:
+        beside: `key -> array or None`; takes "tiles" uint8 `[n, m, S, S, 3]`, the
+            first column the original, and "labels" `[n, m]`, "classes", "similarity".
+        title: str.
+
+    Returns:
+        the figure.
+    """
+    images, label = beside("tiles"), beside("labels")
+    names, similarity = beside("classes"), beside("similarity")
+    rows, columns = images.shape[:2]
+    figure, axes = grid(rows, columns)
+    for place in np.ndindex(rows, columns):
+        axis, (row, column) = axes[place], place
+        axis.imshow(images[place], interpolation="nearest")
+        axis.set_xticks([])
+        axis.set_yticks([])
+        frame(axis, None if label is None else label[row], column)
+        if label is not None and names is not None and label[place] >= 0:
+            text = str(names[label[place]])[:14]
+            if similarity is not None and column:
+                text += f" {similarity[row, column - 1]:.2f}"
+            axis.set_title(text, fontsize=5, pad=2)
+    figure.suptitle(title, fontsize=8)
+    return figure
+
+
+def grid(rows, columns):
+    """`(figure, axes [rows, columns])` of square cells."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    size = (0.95 * columns + 0.2, 1.05 * rows + 0.4)
+    return pyplot.subplots(rows, columns, figsize=size, squeeze=False)
+
+
+def frame(axis, label, column):
+    """Black around the original; green or red, as the class is or is not its own."""
+    colour = "black" if column == 0 else None
+    if column and label is not None and label[0] >= 0 and label[column] >= 0:
+        colour = GREEN if label[column] == label[0] else RED
+    for spine in axis.spines.values():
+        spine.set_visible(colour is not None)
+        spine.set_color(colour or "black")
+        spine.set_linewidth(1.6)
+
+
+def points(beside, title):
+    """A scatter plot of points in the plane, coloured by class.
+
+    Args:
+        beside: `key -> array or None`; takes "points" `[n, 2]`, "labels" `[n]` (-1 is
+            grey) and "classes".
+        title: str.
+
+    Returns:
+        the figure.
+    """
+    from matplotlib import colormaps
+
+    place, label, names = beside("points"), beside("labels"), beside("classes")
+    figure, (axis,) = figures.canvas(5.6, 4.6)
+    shown = np.unique(label)
+    colours = colormaps["tab10" if len(shown) <= 10 else "turbo"]
+    for i, one in enumerate(shown):
+        mine = place[label == one]
+        at = i if len(shown) <= 10 else i / (len(shown) - 1)
+        colour = "#999999" if one < 0 else colours(at)
+        name = "no label" if one < 0 or names is None else str(names[one])
+        axis.scatter(*mine.T, s=5, color=colour, label=name, linewidths=0)
+    if len(shown) <= MANY:
+        axis.legend(fontsize=6, markerscale=2, bbox_to_anchor=(1, 1), loc="upper left")
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.set_title(title, fontsize=9)
+    return figure
