@@ -8,6 +8,7 @@ from ssl_tf.evaluation.linear_gsimclr import linear_gsimclr
 from ssl_tf.evaluation.linear_scatsimclr import linear_scatsimclr
 from ssl_tf.evaluation.map import embedding_map
 from ssl_tf.evaluation.neighbours import neighbours
+from ssl_tf.evaluation.pseudo_labels import pair_rates, pseudo_labels
 from ssl_tf.evaluation.terms import terms
 from ssl_tf.evaluation.views import views
 
@@ -24,6 +25,8 @@ EVALUATIONS = {
     "linear_scatsimclr": linear_scatsimclr,
     "map": embedding_map,
     "neighbours": neighbours,
+    "pair_rates": pair_rates,
+    "pseudo_labels": pseudo_labels,
     "terms": terms,
     "views": views,
 }
