@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import small
 
-from ssl_tf.losses import classification, joint
+from ssl_tf.losses import classification, contrastive, joint
 from ssl_tf.ops import chance
 
 
@@ -36,6 +36,10 @@ def losses(values):
     values["smooth"] = classification.smooth(label, 6, 0.1)
     values["log_scores"] = joint.joint_log_scores(fine, coarse, groups, 0.4)
     shares = [np.exp(x) / np.exp(x).sum(1, keepdims=True) for x in (fine, *coarse)]
+    views = [draw.normal(size=(5, 4)).astype("f4") for _ in range(3)]
+    views = [contrastive.unit(z) for z in views]
+    values["nt_xent"] = contrastive.nt_xent(views, 0.3)[0]
+    values["spread"] = contrastive.spread(views[0])
     values["joint"] = joint.joint_prediction(shares[0], shares[1:], groups, 0.4)
 
 
@@ -53,7 +57,7 @@ def main(path):
         method = make()
         fill(method)
         for training in (False, True):
-            batch = small.batches()[0]
+            batch = small.batches(method=method)[0]
             with chance.keyed(batch["key"]):
                 terms = method.objective(batch, training=training)
             for term, value in terms.items():

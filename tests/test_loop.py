@@ -21,7 +21,7 @@ def optimizer():
 def train(method, strategy=None, given=None, rates=RATES, **options):
     """A few updates; the weights and the terms."""
     strategy = strategy or tf.distribute.get_strategy()
-    given = given or small.batches()
+    given = given or small.batches(method=method)
     with strategy.scope():
         loop = Loop(method, optimizer(), strategy, **options)
     loop.feed(lambda part: small.dataset(given, part))

@@ -1,12 +1,15 @@
 """The optimizer against its rule written out, the schedules against the authors."""
 
+import functools
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 from golden_models import arrays
 
 from ssl_tf import config, experiment, optim, schedules
-from ssl_tf.optim import SGD
+from ssl_tf.optim import SGD, Adam
 
 
 def by_hand(w, gradients, rates, momentum, nesterov, decay, form):
@@ -112,3 +115,72 @@ def test_the_cosine_ends_at_zero_and_peaks_after_the_warm_up():
     epoch = np.array([0.0, 1.0, 2.0, 6.0, 10.0])
     ours = schedules.cosine(epoch, 10, warmup=2.0)
     np.testing.assert_allclose(ours, [0, 0.5, 1, 0.5, 0], atol=1e-12)
+
+
+GUIDED = np.load(Path(__file__).parent / "golden" / "gsimclr" / "lr_schedules.npz")
+SCATTERED = np.load(Path(__file__).parent / "golden" / "scatsimclr" / "misc.npz")
+
+
+def test_gsimclrs_rates_restart_on_cifar_and_end_on_the_subset():
+    growing = functools.partial(schedules.cosine_steps, growth=2)
+    ours = schedules.rates(growing, 0.1, GUIDED["cifar_steps"], 781, 15)
+    np.testing.assert_allclose(ours, GUIDED["cifar_lr"], atol=1e-6)
+    steps = GUIDED["imagenet_steps"]
+    ours = schedules.rates(schedules.cosine_steps, 0.1, steps, 19, 200)
+    np.testing.assert_allclose(ours, GUIDED["imagenet_lr"], atol=1e-6)
+    assert schedules.rates(schedules.cosine_steps, 0.1, [3799], 19, 200) == 0
+
+
+@pytest.mark.parametrize("steps", [742, 1558, 8])
+def test_scatsimclrs_rate_bounces_as_theirs(steps):
+    bounce = functools.partial(schedules.held_cosine, bounce=True)
+    epochs = np.arange(30) * steps
+    ours = schedules.rates(bounce, 3e-4, epochs, steps, 1000)
+    np.testing.assert_allclose(ours, SCATTERED[f"lr_used_T{steps}"], rtol=1e-12)
+
+
+def test_the_mended_rate_falls_until_the_run_ends_and_never_reaches_zero():
+    ours = schedules.rates(schedules.held_cosine, 1.0, np.arange(0, 500, 5), 5, 100)
+    assert (ours[:10] == 1).all() and (np.diff(ours[10:]) < 0).all() and ours[-1] > 0
+
+
+@pytest.mark.parametrize("form", ["torch", "keras"])
+def test_adam_is_the_written_rule(rng, form):
+    start, gradients = rng.normal(size=4), rng.normal(size=(5, 4))
+    variable = keras.Variable(start, name="kernel")
+    adam = Adam(0.0, weight_decay=0.02, epsilon=1e-3, form=form)
+    adam.build([variable])
+    w, m, v = start.copy(), 0.0, 0.0
+    for t, (g, rate) in enumerate(zip(gradients, [0.1, 0.2, 0.05, 0.3, 0.1]), start=1):
+        adam.learning_rate.assign(rate)
+        adam.apply([keras.ops.convert_to_tensor(g, "float32")], [variable])
+        g = g + 0.02 * w
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        if form == "torch":
+            w = w - rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-3)
+        else:
+            scaled = rate * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+            w = w - scaled * m / (np.sqrt(v) + 1e-3)
+    np.testing.assert_allclose(variable, w, rtol=1e-5, atol=1e-6)
+
+
+def test_adam_moves_as_scatsimclrs():
+    variable = keras.Variable(SCATTERED["adam_w0"], name="kernel")
+    rate, decay = (float(SCATTERED[f"adam_{n}"]) for n in ("lr", "weight_decay"))
+    adam = Adam(rate, weight_decay=decay)
+    adam.build([variable])
+    for gradient, expected in zip(SCATTERED["adam_grads"], SCATTERED["adam_w"]):
+        adam.apply([keras.ops.convert_to_tensor(gradient)], [variable])
+        np.testing.assert_allclose(variable, expected, atol=1e-6)
+
+
+def test_adam_in_kerass_form_is_kerass_own(rng):
+    ours, theirs = (keras.Variable(np.ones(3), name="kernel") for _ in range(2))
+    mine, own = Adam(0.01, epsilon=1e-7, form="keras"), keras.optimizers.Adam(0.01)
+    for optimizer, variable in ((mine, ours), (own, theirs)):
+        optimizer.build([variable])
+    for gradient in rng.normal(size=(4, 3)):
+        gradient = keras.ops.convert_to_tensor(gradient, "float32")
+        mine.apply([gradient], [ours])
+        own.apply([gradient], [theirs])
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)

@@ -24,11 +24,13 @@ class Method(keras.Model):
         minimised: those whose sum is minimised.
         scores: the names `score` returns; empty if a single image has none.
         couples: whether an image's loss depends on the others of its batch.
+        views: how many views of an image `objective` needs.
     """
 
     terms = ("loss",)
     minimised = ("loss",)
     couples = False
+    views = 1
 
     def __init__(self, backbone, name=None, taps=()):
         super().__init__(name=name)

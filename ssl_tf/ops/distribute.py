@@ -53,6 +53,12 @@ def gather(x):
     return tf.ensure_shape(here.all_gather(x, axis=0), [rows, *x.shape[1:]])
 
 
+def place():
+    """This replica's number among all, a scalar; 0 where there is one."""
+    here = context()
+    return 0 if here is None else here.replica_id_in_sync_group
+
+
 def total(values):
     """The sums over replicas of a tensor or a list of tensors."""
     here = context()
