@@ -1,5 +1,6 @@
 """One evaluation of one run: rebuilds it from its folder, runs, keeps the result."""
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -172,7 +173,7 @@ def named(
         kind = "float32" if keep == "none" else keep
         context["store"] = store.Store(done.method, place, done.file, kind)
     values = function(**{k: v for k, v in context.items() if k in wanted})
-    called = label(name, given, changes or {}, dataset)
+    called = label(name, found, given, changes or {}, dataset)
     record = {
         "evaluation": called,
         "split": split,
@@ -188,17 +189,21 @@ def named(
     return called, values
 
 
-def label(name, given, changes, dataset):
+def label(name, function, given, changes, dataset):
     """What a result is called: `linear`, `linear:p2`, `linear@cifar100`.
 
     Results of the same name replace each other in tables, so another level than the
     config's, or another data set, stands in the name.
     """
-    level = changes.get("level")
-    if level is not None and level != given.get("level", "features"):
-        levels = [level] if isinstance(level, str) else level
-        name = f"{name}:{'+'.join(levels)}"
+    if "level" in changes:
+        usual = inspect.signature(function).parameters["level"].default
+        usual, level = map(listed, (given.get("level", usual), changes["level"]))
+        name = name if level == usual else f"{name}:{'+'.join(level)}"
     return name if dataset is None else f"{name}@{dataset}"
+
+
+def listed(names):
+    return [names] if isinstance(names, str) else list(names)
 
 
 def stem(called):

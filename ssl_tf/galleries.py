@@ -83,7 +83,9 @@ def grid(rows, columns):
     from matplotlib import pyplot
 
     size = (0.95 * columns + 0.2, 1.05 * rows + 0.4)
-    return pyplot.subplots(rows, columns, figsize=size, squeeze=False)
+    return pyplot.subplots(
+        rows, columns, figsize=size, squeeze=False, layout="constrained"
+    )
 
 
 def frame(axis, label, column):
