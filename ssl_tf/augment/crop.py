@@ -5,6 +5,7 @@ import tensorflow as tf
 from ssl_tf.ops import draws
 
 ATTEMPTS = 10
+KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic", "lanczos": "lanczos3"}
 
 
 def random_boxes(seeds, height, width, scale, ratio=(3 / 4, 4 / 3)):
@@ -81,11 +82,67 @@ def resize_boxes(images, boxes, size, method="bilinear"):
     return tf.einsum("bsw,bhwc->bhsc", across, rows)
 
 
-def weights(start, length, pixels, size, method):
-    """`[B, size, pixels]`: how much of each source pixel goes into each new one."""
+def cut_planes(images, boxes, size, method="bilinear", rounding=False, flip=None):
+    """`resize_boxes` that gives planes, may mirror them, and may round as PIL.
+
+    Args:
+        images: `[B, H, W, 3]` uint8, or float32 in [0, 255].
+        boxes: `[B, 4]` int32, top, left, height, width.
+        size: int, side of the result in pixels.
+        method: as of `resize_boxes`.
+        rounding: to whole levels in [0, 255], across and then down.
+        flip: `[B]` bool, which results to mirror, or `None`.
+
+    Returns:
+        `[B, 3, size, size]` float32, levels if `rounding`, else in [0, 1].
+    """
+    height, width = images.shape[1:3]
+    boxes = tf.cast(boxes, tf.float32)
+    down = weights(boxes[:, 0], boxes[:, 2], height, size, method)
+    across = weights(boxes[:, 1], boxes[:, 3], width, size, method, flip)
+    if not rounding:
+        down *= 1 / 255
+    return through(images, down, across, method, rounding)
+
+
+def whole(images, size, method):
+    """`cut_planes` of the whole images, rounded."""
+    height, width = images.shape[1:3]
+    matrix = lambda side: weights(
+        tf.zeros([1]), tf.fill([1], float(side)), side, size, method
+    )
+    return through(images, matrix(height), matrix(width), method, True)
+
+
+def through(images, down, across, method, rounding):
+    """`[B, 3, size, size]` from images and matrices `[B or 1, size, H or W]`."""
+    height, width = images.shape[1:3]
+    size = down.shape[1]
+    rows = tf.cast(tf.transpose(images, [0, 3, 1, 2]), tf.float32)
+    rows = tf.reshape(rows, [-1, 3 * height, width])
+    rows = tf.matmul(rows, across, transpose_b=True)
+    rows = bounded(rows, 255.0) if rounding else rows
+    cut = tf.matmul(down[:, None], tf.reshape(rows, [-1, 3, height, size]))
+    if rounding:
+        return bounded(cut, 255.0)
+    return cut if method == "bilinear" else tf.clip_by_value(cut, 0.0, 1.0)
+
+
+def bounded(x, top):
+    """Rounded, half up, and cut to [0, top]."""
+    return tf.clip_by_value(tf.floor(x + 0.5), 0.0, top)
+
+
+def weights(start, length, pixels, size, method, flip=None):
+    """`[B, size, pixels]`: how much of each source pixel goes into each new one.
+
+    Where `flip` `[B]` says so, the new ones count from the other end.
+    """
     scale = (length / size)[:, None, None]
     stretch = tf.maximum(scale, 1.0)
     place = tf.range(size, dtype=tf.float32)[None, :, None] + 0.5
+    if flip is not None:
+        place = tf.where(flip[:, None, None], size - place, place)
     centre = start[:, None, None] + place * scale
     source = tf.range(pixels, dtype=tf.float32)[None, None, :]
     inside = (source >= tf.round(start)[:, None, None]) & (
@@ -111,18 +168,41 @@ def kernel(x, method):
     return tf.where(x < 3, sinc(pi * x) * sinc(pi * x / 3), 0.0)
 
 
-def resize_one(image, size):
-    """One image `[h, w, 3]` brought to a square, bilinear with antialiasing.
+def resize_one(image, size, method="bilinear"):
+    """One image `[h, w, 3]` brought to a square, with antialiasing.
 
     Args:
         image: uint8, or float32 in [0, 255].
         size: int, pixels.
+        method: "bilinear", "bicubic" or "lanczos".
 
     Returns:
-        `[size, size, 3]` float32 in [0, 255], not rounded.
+        `[size, size, 3]` float32, in [0, 255] but for the overshoot of the filter,
+        not rounded.
     """
     scale = size / tf.cast(tf.shape(image)[:2], tf.float32)
-    return resample(image, scale, tf.zeros([2]), size)
+    return resample(image, scale, tf.zeros([2]), size, method)
+
+
+def fit_one(image, size, resize=None, fit="centre"):
+    """One whole image made a square.
+
+    Args:
+        image: `[h, w, 3]` uint8.
+        size: int, pixels.
+        resize: for "centre": see `centre_one`; `None` is `size`.
+        fit: "centre" scales the shorter side and cuts out the middle, "squash"
+            scales both sides to `size`, "interpolate" does so without antialiasing
+            (TensorFlow's default; G-SimCLR).
+
+    Returns:
+        `[size, size, 3]` float32 in [0, 255], of whole levels but for "interpolate".
+    """
+    if fit == "interpolate":
+        return tf.image.resize(tf.cast(image, tf.float32), [size, size])
+    if fit == "squash":
+        return tf.round(resize_one(image, size))
+    return tf.cast(centre_one(image, resize or size, size), tf.float32)
 
 
 def centre_one(image, resize, size):
@@ -147,7 +227,7 @@ def centre_one(image, resize, size):
     return tf.cast(tf.round(resample(image, scale, offset, size)), tf.uint8)
 
 
-def resample(image, scale, offset, size):
+def resample(image, scale, offset, size, method="bilinear"):
     """The window `[size, size, 3]` float32 of an image that is scaled, then cut.
 
     Args:
@@ -155,12 +235,13 @@ def resample(image, scale, offset, size):
         scale: `[2]` float32, new over old height and width.
         offset: `[2]` float32, top and left of the window in the scaled image.
         size: int, pixels.
+        method: see `resize_one`.
     """
-    image = axis(image, scale[0], offset[0], size)
-    return axis(image, scale[1], offset[1], size)
+    image = axis(image, scale[0], offset[0], size, method)
+    return axis(image, scale[1], offset[1], size, method)
 
 
-def axis(image, scale, offset, size):
+def axis(image, scale, offset, size, method):
     """Resamples the first axis and exchanges it with the second.
 
     Twice in a row it does both: half the time of one call for both axes, because the
@@ -173,7 +254,7 @@ def axis(image, scale, offset, size):
         size=[size, 1],
         scale=tf.stack([scale, 1.0]),
         translation=tf.stack([-offset, 0.0]),
-        kernel_type="triangle",
+        kernel_type=KERNELS[method],
         antialias=True,
     )
     lines = tf.reshape(lines, [size, width, image.shape[2]])

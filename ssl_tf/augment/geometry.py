@@ -1,7 +1,10 @@
-"""Shifts and flips."""
+"""Shifts, flips, quarter turns and tiles."""
+
+import math
 
 import tensorflow as tf
 
+from ssl_tf.augment import crop, planes
 from ssl_tf.ops import draws
 
 
@@ -78,3 +81,57 @@ def mirrored(images):
     """
     rows = tf.reshape(images, [-1, *images.shape[2:]])
     return tf.reshape(tf.reverse(rows, [1]), [-1, *images.shape[1:]])
+
+
+def quarter(images, turns):
+    """`[B, H, W, C]` turned clockwise by a multiple of 90 degrees.
+
+    Args:
+        images: square for odd `turns`, if they share a batch with others.
+        turns: int.
+    """
+    turns %= 4
+    if turns == 0:
+        return images
+    if turns == 2:
+        return tf.reverse(images, [1, 2])
+    turned = tf.transpose(images, [0, 2, 1, 3])
+    return tf.reverse(turned, [2 if turns == 1 else 1])
+
+
+def tile_boxes(side):
+    """`[9, 4]` ints of the tiles of a square, row by row: top, left, height, width.
+
+    Where 3 does not divide the side, pixels between the tiles are lost: 32 pixels
+    give spans [0, 10), [11, 21), [22, 31).
+
+    Source:
+        ScatSimCLR, code: centre minus half a tile is rounded up, plus half cut off.
+    """
+    half = side / 3 / 2
+    spans = []
+    for number in range(3):
+        centre = 2 * half * number + half
+        first = math.ceil(centre - half)
+        spans.append((first, int(centre + half) - first))
+    return [(a, c, b, d) for a, b in spans for c, d in spans]
+
+
+def tiles(images, size):
+    """Nine tiles of each square image, row by row, each brought to `size`.
+
+    Args:
+        images: `[B, S, S, 3]` float32 in [0, 1].
+        size: int, pixels.
+
+    Returns:
+        `[B, 9, size, size, 3]` float32 in [0, 1], whole multiples of 1 / 255, as
+        PIL's bilinear filter gives them.
+    """
+    levels = tf.round(images * 255)
+    found = []
+    for box in tile_boxes(images.shape[1]):
+        top, left, height, width = box
+        cut = levels[:, top : top + height, left : left + width]
+        found.append(planes.back(crop.whole(cut, size, "bilinear")))
+    return tf.stack(found, axis=1) * (1 / 255)

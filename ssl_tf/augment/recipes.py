@@ -1,43 +1,12 @@
 """What happens to an image on its way into training: one recipe per paper."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
-
-import tensorflow as tf
-
-from ssl_tf.augment import color, crop, geometry
+from ssl_tf.augment import color, contrastive, crop, geometry
+from ssl_tf.augment.contrastive import Area
+from ssl_tf.augment.recipe import Moves, Recipe, unit
 from ssl_tf.ops import draws
-from ssl_tf.schema import Count, Range, Share, Whole
+from ssl_tf.schema import Count, Share, Whole
 
-
-class Moves(NamedTuple):
-    """What `geometry.shift` may draw: the largest shift in pixels, and flips."""
-
-    pixels: int
-    flip: bool
-
-
-class Recipe(NamedTuple):
-    """One view.
-
-    Attributes:
-        change: `(images [B, h, w, 3] float32 in [0, 1], seeds [B]) -> same`.
-        size: side of the view in pixels; `None`: as the images are.
-        boxes: `(seeds [B], height [B], width [B]) -> [B, 4]`, what is cut out before
-            resizing to `size`; `None`: the whole image.
-        exact: whether `change` works on uint8 as well, without loss (moves only).
-        moves: `Moves`, if `change` is `geometry.shift` with random arguments, so that
-            an order may bring its own; else `None`.
-    """
-
-    change: Callable
-    size: int | None = None
-    boxes: Any = None
-    exact: bool = False
-    moves: Any = None
-
-
-Area = Annotated[float, Range(above=0)]
+__all__ = ["RECIPES", "Moves", "Recipe", "unit"]
 
 
 def plain():
@@ -98,11 +67,11 @@ def crop_jitter_flip(
 RECIPES = {
     "crop_flip": crop_flip,
     "crop_jitter_flip": crop_jitter_flip,
+    "gsimclr": contrastive.gsimclr,
+    "jigsaw": contrastive.jigsaw,
     "plain": plain,
+    "rotations": contrastive.rotations,
+    "scatsimclr": contrastive.scatsimclr,
     "shift_flip": shift_flip,
+    "simclr": contrastive.simclr,
 }
-
-
-def unit(images):
-    """uint8 to float32 in [0, 1]."""
-    return tf.cast(images, tf.float32) * (1 / 255)

@@ -1,16 +1,15 @@
 """Sources to batches: order, decoding, views, normalisation."""
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from ssl_tf.augment import crop
-from ssl_tf.augment.recipes import unit
+from ssl_tf.augment.recipe import unit
 from ssl_tf.data import authors
 from ssl_tf.data.decode import decode
-from ssl_tf.data.reading import PARALLEL, augmented, from_files, from_memory
+from ssl_tf.data.reading import PARALLEL, Viewing, from_files, from_memory
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
 from ssl_tf.ops import draws
@@ -75,7 +74,18 @@ def indices(rows):
     return rows[..., 0] if rows.ndim == 3 else rows
 
 
-def views(source, recipes, order, normal, *, seed, size, part=WHOLE, start=(0, 0)):
+def views(
+    source,
+    recipes,
+    order,
+    normal,
+    *,
+    seed,
+    size,
+    fit="centre",
+    part=WHOLE,
+    start=(0, 0),
+):
     """Augmented batches for training, epoch after epoch.
 
     Args:
@@ -86,13 +96,16 @@ def views(source, recipes, order, normal, *, seed, size, part=WHOLE, start=(0, 0
         normal: `Normal`.
         seed: int; with epoch, index and view it fixes every draw.
         size: int, side of the images (arrays) or of the decoded ones (files).
+        fit: how a whole image becomes a square where no box is cut: "centre",
+            "squash" or "interpolate", see `crop.fit_one`.
         part: `Part`; each replica gets its rows of every global batch in turn.
         start: (epoch, step) to begin with.
 
     Returns:
         endless dataset of `{"views": tuple of float32 [B, h, w, 3], "label": int32
-        [B], "index": int64 [B], "key": int32 [B]}`; views are normalised, the key
-        is for masks drawn inside the network (`chance.keyed`).
+        [B], "index": int64 [B], "key": int32 [B], "epoch": int32 [B]}`; views are
+        normalised (and `[B, K, h, w, 3]` of recipes that give K images), the key is
+        for masks drawn inside the network (`chance.keyed`).
 
     Raises:
         BadInput: the order brings moves that a recipe has no use for.
@@ -100,10 +113,10 @@ def views(source, recipes, order, normal, *, seed, size, part=WHOLE, start=(0, 0
     shape = order(start[0]).shape
     if len(shape) == 3 and not all(recipe.moves for recipe in recipes):
         raise BadInput("data.order: this order is for views of shift_flip only.")
-    augment = functools.partial(augmented, recipes, normal, seed)
+    viewing = Viewing(recipes, normal, seed, size, fit)
     read = from_files if source.files else from_memory
     taken = dealt(order, shape[1:], part, start)
-    taken = read(taken, source, recipes, augment, seed, size, shape[1] // part.total)
+    taken = read(taken, source, viewing, shape[1] // part.total)
     with tf.device("CPU:0"):
         label = tf.constant(source.label)
 
@@ -113,6 +126,9 @@ def views(source, recipes, order, normal, *, seed, size, part=WHOLE, start=(0, 0
             "label": tf.gather(label, batch["index"]),
             "index": batch["index"],
             "key": draws.keys(seed, batch["epoch"], batch["index"]),
+            "epoch": tf.fill(
+                tf.shape(batch["index"]), tf.cast(batch["epoch"], tf.int32)
+            ),
         }
 
     taken = taken.map(finish, **PARALLEL)
@@ -129,8 +145,9 @@ def dealt(order, shape, part, start):
         start: (epoch, step).
 
     Returns:
-        dataset of `{"epoch": [], "index": [B]}`, and `"moves"` `[B, 3]` if the order
-        brings them.
+        dataset of `{"epoch": [], "step": [], "index": [B]}`, and `"moves"` `[B, 3]`
+        if the order brings them. The step counts the epoch's global batches, so that
+        it is the same on every replica and after every start.
     """
     wide, *more = shape
     local = wide // part.total
@@ -138,12 +155,14 @@ def dealt(order, shape, part, start):
     def batches(epoch):
         places = tf.numpy_function(order, [epoch], tf.int64)
         places = tf.ensure_shape(places, [None, wide, *more])
-        places = places[tf.where(epoch == start[0], start[1], 0) :]
+        first = tf.where(epoch == start[0], tf.constant(start[1], tf.int64), 0)
+        step = tf.repeat(tf.range(first, tf.shape(places, tf.int64)[0]), part.count)
+        places = places[first:]
         places = tf.reshape(places, [-1, part.total, local, *more])
         places = places[:, part.first : part.first + part.count]
         places = tf.reshape(places, [-1, local, *more])
         given = {"index": places[..., 0], "moves": places[..., 1:]}
-        given = given if more else {"index": places}
+        given = (given if more else {"index": places}) | {"step": step}
         given = tf.data.Dataset.from_tensor_slices(given)
         return given.map(lambda batch: batch | {"epoch": epoch})
 
@@ -170,12 +189,15 @@ class Images(NamedTuple):
         size: side in pixels.
         resize: files, and arrays of another size, are scaled to this shorter side
             before the central `size` is cut; `None` means `size`.
+        fit: how they become squares: "centre" as just said, "squash" or
+            "interpolate", which have no use for `resize`; see `crop.fit_one`.
     """
 
     source: Source
     normal: Normal
     size: int
     resize: int | None = None
+    fit: str = "centre"
 
     def steps(self, batch_size):
         """Batches of all images, the last one filled up."""
@@ -211,11 +233,13 @@ class Images(NamedTuple):
             if self.source.files:
                 images = self.cut(decode(tf.io.read_file(images)))[None]
             elif stored.shape[1:3] != (self.size, self.size):
-                spec = tf.TensorSpec([self.size, self.size, 3], tf.uint8)
+                spec = tf.TensorSpec([self.size, self.size, 3], tf.float32)
                 images = tf.map_fn(self.cut, images, fn_output_signature=spec)
             view = self.normal.by_rows(unit(images))
             view = view[0] if self.source.files else view
-            return row | {"views": (view,), "label": tf.gather(label, row["index"])}
+            epoch = tf.zeros(tf.shape(row["index"]), tf.int32)
+            found = {"views": (view,), "epoch": epoch}
+            return row | found | {"label": tf.gather(label, row["index"])}
 
         rows = rows.map(read, **PARALLEL)
         if self.source.files:
@@ -223,5 +247,5 @@ class Images(NamedTuple):
         return rows.with_options(options(self.source)).prefetch(2)
 
     def cut(self, image):
-        """uint8 `[size, size, 3]` from the middle of one image."""
-        return crop.centre_one(image, self.resize or self.size, self.size)
+        """float32 `[size, size, 3]` in [0, 255], from one image."""
+        return crop.fit_one(image, self.size, self.resize, self.fit)

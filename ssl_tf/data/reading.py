@@ -1,64 +1,131 @@
 """From indices to views: batch by batch from memory, image by image from files."""
 
+import functools
+from typing import Any, NamedTuple
+
 import tensorflow as tf
 
-from ssl_tf.augment import crop, geometry
-from ssl_tf.augment.recipes import unit
+from ssl_tf.augment import crop, geometry, planes
+from ssl_tf.augment.recipe import unit
 from ssl_tf.data.decode import decode, decode_box
 from ssl_tf.ops import draws
 
 PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+SHARED = 2**16  # views whose seeds are of steps count from here
 
 
-def augmented(recipes, normal, seed, batch, images):
-    """Normalised views from what was cut out for each of them.
+class Viewing(NamedTuple):
+    """How views are made, whatever they are read from.
 
-    Args:
-        recipes: list of `Recipe`.
+    Attributes:
+        recipes: list of `Recipe`, one a view.
         normal: `Normal`.
         seed: int.
-        batch: `{"epoch": [], "index": [B]}`, and `"moves"` `[B, 3]` if they are given.
-        images: list of `[B, h, w, 3]`, uint8, or float32 in [0, 255].
+        size: side of the views of recipes that have none of their own.
+        fit: how a whole image becomes a square, see `crop.fit_one`.
     """
-    done = []
-    for view, (recipe, x) in enumerate(zip(recipes, images)):
+
+    recipes: list
+    normal: Any
+    seed: int
+    size: int
+    fit: str = "centre"
+
+    def seeds(self, batch, view):
+        """Of what is cut out, of the change, of the flip: each `[B]`, or `[B K]`."""
+        recipe, epoch = self.recipes[view], batch["epoch"]
+        mine = draws.seeds(self.seed, epoch, batch["index"], view)
+        if recipe.copies:
+            mine = tf.reshape(draws.bits(mine, len(recipe.copies)), [-1])
+        of_cut, of_change, of_flip = draws.split(mine, 3)
+        if recipe.per_batch:
+            step = tf.fill(tf.shape(of_change), batch["step"])
+            of_change = draws.seeds(self.seed, epoch, step, SHARED + view)
+        return of_cut, of_change, of_flip
+
+    def side(self, recipe):
+        return recipe.size or self.size
+
+    def views(self, batch, cuts):
+        """Normalised views from what was cut out for each of them.
+
+        Args:
+            batch: `{"epoch": [], "step": [], "index": [B]}`, and `"moves"` `[B, 3]`
+                if they are given.
+            cuts: list of `[B, h, w, 3]`, uint8, or float32 in [0, 255]; where the
+                recipe has `planes`, `[B, 3, h, w]`, in its range.
+        """
+        return tuple(self.view(batch, *each) for each in enumerate(cuts))
+
+    def view(self, batch, view, x):
+        recipe = self.recipes[view]
+        normal = self.normal.by_rows if recipe.normalised else lambda x: x
         if "moves" in batch:
             rows, columns, flip = tf.unstack(tf.cast(batch["moves"], tf.int32), axis=1)
-            x = geometry.shift(x, rows, columns, flip > 0)
-        else:
-            mine = draws.seeds(seed, batch["epoch"], batch["index"], view)
-            mine = draws.split(mine, 2)[1]
-            x = recipe.change(x if recipe.exact else unit(x), mine)
-        done.append(normal.by_rows(unit(x) if recipe.exact else x))
-    return tuple(done)
+            return normal(unit(geometry.shift(x, rows, columns, flip > 0)))
+        seeds = self.seeds(batch, view)[1]
+        if recipe.planes is None:
+            x = recipe.change(x if recipe.exact else unit(x), seeds)
+            return normal(unit(x) if recipe.exact else x)
+        x = planes.back(recipe.planes(x, seeds))
+        x = normal(x * (1 / 255) if recipe.rounding else x)
+        if recipe.copies:
+            x = tf.reshape(x, [-1, len(recipe.copies), *x.shape[1:]])
+        return x
 
 
-def from_memory(taken, source, recipes, augment, seed, size, local):
+def from_memory(taken, source, viewing, local):
     """`taken` with `"views"`: batch by batch from an array."""
     with tf.device("CPU:0"):
         pixels = tf.constant(source.images)
-    height, width = source.images.shape[1:3]
 
     def cut(batch):
         images = tf.gather(pixels, batch["index"])
-        full = tf.ones([local], tf.int32)
-        cuts = []
-        for view, recipe in enumerate(recipes):
-            if recipe.boxes is None:
-                cuts.append(images)
-                continue
-            mine = draws.seeds(seed, batch["epoch"], batch["index"], view)
-            boxes = recipe.boxes(draws.split(mine, 2)[0], full * height, full * width)
-            x = crop.resize_boxes(
-                tf.cast(images, tf.float32), boxes, recipe.size or size
-            )
-            cuts.append(tf.cast(tf.round(x), tf.uint8))
-        return batch | {"views": augment(batch, cuts)}
+        images = tf.ensure_shape(images, [local, *pixels.shape[1:]])
+        views = range(len(viewing.recipes))
+        cuts = [cut_from(images, viewing, batch, view) for view in views]
+        return batch | {"views": viewing.views(batch, cuts)}
 
     return taken.map(cut, **PARALLEL)
 
 
-def from_files(taken, source, recipes, augment, seed, size, local):
+def cut_from(images, viewing, batch, view):
+    """What one view starts from, of uint8 images `[B, h, w, 3]` in memory."""
+    recipe = viewing.recipes[view]
+    side = viewing.side(recipe)
+    of_cut, _, of_flip = viewing.seeds(batch, view)
+    if recipe.copies:
+        turned = [geometry.quarter(images, turns) for turns in recipe.copies]
+        images = tf.stack(turned, axis=1)
+        images = tf.reshape(images, [-1, *images.shape[2:]])
+    if recipe.first and images.shape[1:3] != (side, side):
+        images = planes.back(crop.whole(images, side, recipe.first))
+    if recipe.boxes is None:
+        return uncut(images, recipe, viewing)
+    height, width = (tf.fill(tf.shape(of_cut), x) for x in images.shape[1:3])
+    boxes = recipe.boxes(of_cut, height, width)
+    if recipe.planes is None:
+        x = tf.cast(images, tf.float32)
+        x = crop.resize_boxes(x, boxes, side, recipe.method)
+        return tf.cast(tf.round(x), tf.uint8)
+    flip = geometry.random_flip(of_flip) if recipe.flip else None
+    return crop.cut_planes(images, boxes, side, recipe.method, recipe.rounding, flip)
+
+
+def uncut(images, recipe, viewing):
+    """The whole images, resized if the recipe has a size and works on planes."""
+    if recipe.planes is None:
+        return images
+    side = recipe.size or images.shape[1]
+    if images.shape[1:3] != (side, side):
+        fit = functools.partial(crop.fit_one, size=side, fit=viewing.fit)
+        spec = tf.TensorSpec([side, side, 3], tf.float32)
+        images = tf.map_fn(fit, images, fn_output_signature=spec)
+    x = tf.cast(planes.of(images), tf.float32)
+    return x if recipe.rounding else x * (1 / 255)
+
+
+def from_files(taken, source, viewing, local):
     """The same from files, image by image: all its views while it is in the cache."""
     with tf.device("CPU:0"):
         paths = tf.constant(source.images)
@@ -66,23 +133,55 @@ def from_files(taken, source, recipes, augment, seed, size, local):
     def cut(one):
         data = tf.io.read_file(paths[one["index"]])
         # A batch of one: what happens to an image does not depend on its neighbours.
-        alone = {key: x[None] for key, x in one.items() if key != "epoch"}
-        alone["epoch"] = one["epoch"]
-        cuts = []
-        for view, recipe in enumerate(recipes):
-            mine = draws.seeds(seed, one["epoch"], alone["index"], view)
-            x = cut_out(data, recipe, draws.split(mine, 2)[0], recipe.size or size)
-            cuts.append(x[None])
-        return one | {"views": tuple(x[0] for x in augment(alone, cuts))}
+        alone = {key: x[None] for key, x in one.items() if key not in ("epoch", "step")}
+        alone |= {"epoch": one["epoch"], "step": one["step"]}
+        views = range(len(viewing.recipes))
+        cuts = [cut_out(data, viewing, alone, view) for view in views]
+        return one | {"views": tuple(x[0] for x in viewing.views(alone, cuts))}
 
-    each = taken.map(lambda b: b | {"epoch": tf.repeat(b["epoch"], local)}).unbatch()
-    each = each.map(cut, **PARALLEL).batch(local, drop_remainder=True, **PARALLEL)
-    return each.map(lambda batch: batch | {"epoch": batch["epoch"][0]})
+    def apart(batch):
+        every = {key: tf.repeat(batch[key], local) for key in ("epoch", "step")}
+        return batch | every
+
+    def together(batch):
+        return batch | {key: batch[key][0] for key in ("epoch", "step")}
+
+    each = taken.map(apart).unbatch().map(cut, **PARALLEL)
+    return each.batch(local, drop_remainder=True, **PARALLEL).map(together)
 
 
-def cut_out(data, recipe, seeds, side):
-    """`[side, side, 3]` in [0, 255] for one view of an encoded image."""
+def cut_out(data, viewing, alone, view):
+    """What one view of an encoded image starts from, `[1, ...]` or `[K, ...]`."""
+    recipe = viewing.recipes[view]
+    side = viewing.side(recipe)
+    of_cut, _, of_flip = viewing.seeds(alone, view)
+    if recipe.copies or recipe.first:
+        image = decode(data)
+        turned = [geometry.quarter(image[None], k)[0] for k in recipe.copies or (0,)]
+        cut = lambda i: cut_of_whole(turned[i], recipe, of_cut[i : i + 1], side)
+        cuts = tf.stack([cut(i) for i in range(len(turned))])
+    elif recipe.boxes is None:
+        cuts = crop.fit_one(decode(data), side, fit=viewing.fit)[None]
+    else:
+        box = lambda height, width: recipe.boxes(of_cut, height[None], width[None])[0]
+        cuts = crop.resize_one(decode_box(data, box), side, recipe.method)[None]
+    if recipe.planes is None:
+        return cuts
+    cuts = planes.of(cuts)
+    if recipe.flip:
+        cuts = planes.flip(cuts, of_flip)
+    if recipe.rounding:
+        return crop.bounded(cuts, 255.0)
+    return tf.clip_by_value(cuts * (1 / 255), 0.0, 1.0)
+
+
+def cut_of_whole(image, recipe, seeds, side):
+    """`[side, side, 3]` in [0, 255] from a decoded image `[h, w, 3]`."""
+    if recipe.first:
+        image = crop.bounded(crop.resize_one(image, side, recipe.first), 255.0)
     if recipe.boxes is None:
-        return crop.centre_one(decode(data), side, side)
-    box = lambda height, width: recipe.boxes(seeds, height[None], width[None])[0]
-    return crop.resize_one(decode_box(data, box), side)
+        return crop.resize_one(image, side, recipe.method)
+    height, width = (tf.shape(image)[axis : axis + 1] for axis in range(2))
+    top, left, height, width = tf.unstack(recipe.boxes(seeds, height, width)[0])
+    cut = image[top : top + height, left : left + width]
+    return crop.resize_one(cut, side, recipe.method)

@@ -69,6 +69,7 @@ def test_a_batch_holds_views_labels_places_and_keys(source):
     assert batch["index"].dtype == np.int64 and batch["label"].dtype == np.int32
     np.testing.assert_array_equal(batch["label"], source.label[batch["index"]])
     assert batch["key"].dtype == np.int32 and len(set(batch["key"].tolist())) == 8
+    assert batch["epoch"].dtype == np.int32 and batch["epoch"].tolist() == [0] * 8
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(source):
