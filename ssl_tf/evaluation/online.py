@@ -8,6 +8,7 @@ from ssl_tf.evaluation import collapse, features, softmax
 from ssl_tf.evaluation.knn import nearest, votes
 
 RANKED = 1024  # rows of the singular value decomposition, at most
+PROBE_RATE = 3e-3
 
 
 class Online:
@@ -43,7 +44,7 @@ class Online:
         queries=1024,
         k=20,
         temperature=0.1,
-        probe=10,
+        probe=20,
         level="features",
         batch_size=256,
         xla=False,
@@ -101,7 +102,7 @@ class Online:
         deviation[deviation < 1e-6] = 1
         bank, queries = ((x - mean) / deviation for x in (bank, queries))
         start = softmax.keras_start(bank.shape[1], self.classes, self.seed)
-        trainer = softmax.Trainer(start, softmax.Adam())
+        trainer = softmax.Trainer(start, softmax.Adam(PROBE_RATE))
         draw = np.random.default_rng(self.seed)
         for _ in range(self.probe):
             trainer.epoch(bank, self.label, draw.permutation(len(bank)))

@@ -11,6 +11,11 @@ compiled graph costs.
 from typing import Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
+
+# Kernels smaller than this are multiplied on one thread: on a busy machine the threads
+# of a product of 50 microseconds wait for each other for milliseconds.
+THIN = 2**18
 
 
 class Weights(NamedTuple):
@@ -109,10 +114,11 @@ class Trainer:
 
     def epoch(self, x, label, order=None):
         """One pass over float32 `[N, F]`, in `order` (ints `[N]`) or as they stand."""
-        for start in range(0, len(label), self.batch_size):
-            here = slice(start, start + self.batch_size)
-            here = here if order is None else order[here]
-            self.step(x[here], label[here])
+        with threadpool_limits(1 if self.weights.kernel.size < THIN else None):
+            for start in range(0, len(label), self.batch_size):
+                here = slice(start, start + self.batch_size)
+                here = here if order is None else order[here]
+                self.step(x[here], label[here])
 
     def step(self, x, label):
         adam = self.adam

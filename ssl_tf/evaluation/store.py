@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from ssl_tf import runs
+from ssl_tf.data.mapped import Stacked
 from ssl_tf.errors import BadInput, have
 from ssl_tf.evaluation import features
 
 FOLDER = "features"
+CHUNK = 4096  # images looked at together
 KINDS = {"float32": np.float32, "float16": np.float16}
 
 
@@ -186,7 +188,11 @@ def likeness(images):
     look = (images.normal, images.size, images.resize, source.images.shape)
     if source.files:
         return hashed(repr(look), *map(stamp, source.images))
-    return hashed(repr(look), np.ascontiguousarray(source.images).data)
+    if isinstance(source.images, Stacked):  # too large to be read for this
+        files = (stamp(part.filename) for part in source.images.parts)
+        return hashed(repr(look), np.ascontiguousarray(source.images.places), *files)
+    parts = (source.images[i : i + CHUNK] for i in range(0, source.size, CHUNK))
+    return hashed(repr(look), *(hashed(np.ascontiguousarray(x).data) for x in parts))
 
 
 def stamp(path):
