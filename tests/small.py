@@ -2,6 +2,7 @@
 
 import functools
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -14,6 +15,7 @@ from ssl_tf.backbones.resnet_keras import resnet50_keras
 from ssl_tf.backbones.wide_resnet import wide_resnet
 from ssl_tf.layers import branch as blocks
 from ssl_tf.layers import inception
+from ssl_tf.layers.norm import BatchNorm
 from ssl_tf.methods.autoencoder import Autoencoder
 from ssl_tf.methods.scatsimclr import ScatSimCLR
 from ssl_tf.methods.simclr import GSimCLR, SimCLR
@@ -29,6 +31,17 @@ THIRDS = [0, 0, 0, 1, 1, 1]
 def tiny_densenet():
     """With dropout: two layers a block."""
     return densenet(SHAPE, depth=16, growth=4, dropout=0.3)
+
+
+def tiny_cnn():
+    """Two convolutions with batch norm: for what does not depend on the backbone."""
+    images = x = keras.Input(SHAPE)
+    for i, width in enumerate((6, 8), start=1):
+        x = keras.layers.Conv2D(width, 3, 2, use_bias=False, name=f"conv{i}")(x)
+        x = BatchNorm(name=f"norm{i}")(x)
+        x = keras.layers.ReLU(name=f"stage{i}_block1")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="features")(x)
+    return keras.Model(images, x, name="cnn")
 
 
 def small_blocks():
@@ -65,13 +78,13 @@ def denoising(backbone=None, **more):
 
 def simclr(backbone=None, kind=SimCLR, **more):
     more = {"head": [6, 5, 4], "probe": True, "temperature": 0.5} | more
-    return kind(backbone or tiny_densenet(), CLASSES, **more)
+    return kind(backbone or tiny_cnn(), CLASSES, **more)
 
 
 def scatsimclr(backbone=None, **more):
     """With turned copies to tell apart, and dropout."""
     more = {"pretext": "rotation"} | more
-    return simclr(backbone or BACKBONES["resnet18"](), ScatSimCLR, **more)
+    return simclr(backbone, ScatSimCLR, **more)
 
 
 METHODS = {
