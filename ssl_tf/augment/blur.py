@@ -1,4 +1,4 @@
-"""Gaussian blur, every image with a width of its own: a matrix for each axis."""
+"""Gaussian blur, every image with a width of its own: banded matrix products."""
 
 import functools
 import math
@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 PASSES = 3
+BLOCK = 96  # pixels of a side that one matrix serves
 
 
 def gaussian(planes, sigma, taps):
@@ -21,9 +22,12 @@ def gaussian(planes, sigma, taps):
         OpenCV's GaussianBlur (border "reflect 101") and torchvision's are both this;
         they differ in the number of taps that their users choose.
     """
-    far = tf.range(taps // 2 + 1, dtype=tf.float32)
-    row = tf.exp(-0.5 * (far / sigma[:, None]) ** 2)  # [B, taps // 2 + 1]
-    return apply(planes, row / total(row), "reflect")
+    far = tf.range(taps // 2 + 1, dtype=tf.float64)
+    # In 64 bits: the last of 32 hangs on an element's place in the tensor.
+    row = tf.exp(-0.5 * (far / tf.cast(sigma, tf.float64)[:, None]) ** 2)
+    row = tf.cast(row / total(row), tf.float32)  # [B, taps // 2 + 1]
+    planes = across(planes, row, reflected)
+    return down(planes, row, reflected)
 
 
 def boxes(planes, sigma, widest, rounding=False):
@@ -39,11 +43,15 @@ def boxes(planes, sigma, widest, rounding=False):
         Gwosdek et al., Theoretical Foundations of Gaussian Convolution by Extended Box
         Filtering, 2011; PIL's documented use of it.
     """
-    radius = box_radius(sigma)
     reach = int((math.sqrt(12 * widest**2 / PASSES + 1) - 1) / 2) + 1
     far = tf.range(reach + 1, dtype=tf.float32)
-    row = tf.clip_by_value(radius[:, None] + 1 - far, 0.0, 1.0)
-    return apply(planes, row / total(row), "repeat", PASSES, rounding)
+    row = tf.clip_by_value(box_radius(sigma)[:, None] + 1 - far, 0.0, 1.0)
+    row /= total(row)
+    for along in (across, down):
+        for _ in range(PASSES):
+            planes = along(planes, row, repeated)
+            planes = tf.floor(planes + 0.5) if rounding else planes
+    return planes
 
 
 def box_radius(sigma):
@@ -59,48 +67,58 @@ def total(row):
     return 2 * tf.reduce_sum(row, axis=1, keepdims=True) - row[:, :1]
 
 
-def apply(planes, row, edges, passes=1, rounding=False):
-    """Averages along the columns, then the rows.
+def across(planes, row, beyond):
+    """Weighted averages along each line of pixels.
 
     Args:
         planes: `[B, 3, H, W]` float32.
         row: `[B, reach + 1]` float32, weights of pixels 0 ... reach away.
-        edges: "reflect" or "repeat".
-        passes: int, times along each axis.
-        rounding: after each time.
+        beyond: `reflected` or `repeated`, what there is beyond the edges.
     """
     height, width = planes.shape[2:]
-    across = matrices(row, width, edges)  # [B, W, W]
-    down = across if height == width else matrices(row, height, edges)
-    for _ in range(passes):
-        wide = tf.reshape(planes, [-1, 3 * height, width])
-        wide = tf.matmul(wide, across, transpose_b=True)
-        wide = tf.floor(wide + 0.5) if rounding else wide
-        planes = tf.reshape(wide, [-1, 3, height, width])
-    for _ in range(passes):
-        planes = tf.matmul(down[:, None], planes)
-        planes = tf.floor(planes + 0.5) if rounding else planes
-    return planes
+    reach = row.shape[1] - 1
+    wide = tf.reshape(beyond(planes, reach, 3), [-1, 3 * height, width + 2 * reach])
+    parts = []
+    for start in range(0, width, BLOCK):
+        size = min(BLOCK, width - start)
+        matrix = band(row, size)  # [B, size + 2 reach, size]
+        parts.append(tf.matmul(wide[:, :, start : start + size + 2 * reach], matrix))
+    return tf.reshape(tf.concat(parts, axis=2), [-1, 3, height, width])
 
 
-def matrices(row, length, edges):
-    """`[B, length, length]`: which share of each pixel goes into which."""
-    counts = reached(length, row.shape[1] - 1, edges)
-    return tf.reshape(tf.matmul(row, counts), [-1, length, length])
+def down(planes, row, beyond):
+    """The same along each column."""
+    height, reach = planes.shape[2], row.shape[1] - 1
+    high = beyond(planes, reach, 2)
+    parts = []
+    for start in range(0, height, BLOCK):
+        size = min(BLOCK, height - start)
+        matrix = band(row, size)[:, None]
+        part = high[:, :, start : start + size + 2 * reach]
+        parts.append(tf.matmul(matrix, part, transpose_a=True))
+    return tf.concat(parts, axis=2)
+
+
+def reflected(planes, reach, axis):
+    """`reach` more pixels on both sides of an axis, the edge itself not doubled."""
+    return tf.pad(planes, [[reach * (i == axis)] * 2 for i in range(4)], "REFLECT")
+
+
+def repeated(planes, reach, axis):
+    """`reach` more pixels on both sides of an axis, all like the edge."""
+    length = planes.shape[axis]
+    first, _, last = tf.split(planes, [1, length - 2, 1], axis)
+    return tf.concat([first] * reach + [planes] + [last] * reach, axis)
+
+
+def band(row, size):
+    """`[B, size + 2 reach, size]`: which share of each pixel goes into which."""
+    reach = row.shape[1] - 1
+    return tf.gather(tf.pad(row, [[0, 0], [0, 1]]), distances(size, reach), axis=1)
 
 
 @functools.cache
-def reached(length, reach, edges):
-    """`[reach + 1, length * length]` float32: how often one pixel meets another.
-
-    The first axis is how far apart they are. At the edge a pixel meets one more than
-    once, since the image goes on beyond it: reflected without doubling the edge, or
-    with the edge repeated.
-    """
-    counts = np.zeros([reach + 1, length, length], np.float32)
-    mode = {"reflect": "reflect", "repeat": "edge"}[edges]
-    beyond = np.pad(np.arange(length), reach, mode)
-    for offset in range(-reach, reach + 1):
-        to = np.arange(length)
-        np.add.at(counts, (abs(offset), to, beyond[to + reach + offset]), 1)
-    return counts.reshape(reach + 1, -1)
+def distances(size, reach):
+    """`[size + 2 reach, size]` ints: how far apart, at most reach + 1."""
+    apart = np.arange(size + 2 * reach)[:, None] - reach - np.arange(size)
+    return np.minimum(np.abs(apart), reach + 1)
