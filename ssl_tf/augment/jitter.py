@@ -53,7 +53,7 @@ def drawn(seeds, strength):
     """`[B, 4]` factors of brightness, contrast, saturation, and the shift of hue."""
     low = [max(0.0, 1 - each) for each in strength[:3]] + [-strength.hue]
     high = [1 + each for each in strength[:3]] + [strength.hue]
-    low, high = tf.constant(low), tf.constant(high)
+    low, high = (tf.constant(end, tf.float32) for end in (low, high))
     return low + draws.uniform(seeds, 4) * (high - low)
 
 

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from ssl_tf.augment import crop
+from augment import golden
+from ssl_tf.augment import crop, planes
 from ssl_tf.ops import draws
 
 FILTERS = {
@@ -158,3 +159,100 @@ def test_a_boxs_draw_depends_on_its_own_seed_only():
         one = slice(i, i + 1)
         alone = crop.random_boxes(seeds(6)[one], sides[one], sides[one], (0.2, 1.0))
         np.testing.assert_array_equal(alone[0], whole[i])
+
+
+SCAT = golden.load("scatsimclr/augment")
+SIAM = golden.load("simsiam/g_image_ops")
+SELF = golden.load("selfclassifier/augmentation_ops")
+
+
+def cut(image, box, size, method, flip=None):
+    flip = None if flip is None else tf.constant([flip])
+    given = tf.constant(image[None]), tf.constant([box])
+    found = crop.cut_planes(*given, size, method, rounding=True, flip=flip)
+    return planes.back(found)[0].numpy()
+
+
+@pytest.mark.parametrize("name", [n for n in SCAT if n.startswith("lanczos_crop")])
+def test_scatsimclrs_lanczos_crops_come_out_within_a_level(name):
+    size, *box = (
+        int("".join(filter(str.isdigit, part))) for part in name.split("_")[1:]
+    )
+    ours = cut(SCAT[f"img{size}"], box, size, "lanczos")
+    assert np.abs(ours - SCAT[name]).max() <= 1
+
+
+@pytest.mark.parametrize("name", [n for n in SELF if n.startswith("rrc")])
+def test_self_classifiers_crops_come_out_within_a_level(name):
+    _, method, *box, _ = name.split("_")
+    ours = cut(SELF["image"], [int(x) for x in box], 24, method)
+    assert np.abs(ours - SELF[name]).max() <= 1
+
+
+def test_simsiams_crop_and_the_resized_images_come_out_within_a_level():
+    ours = cut(SIAM["image"], [3, 5, 30, 27], 32, "bilinear")
+    expected = SIAM["resized_crop_top3_left5_h30_w27_to32"]
+    assert np.abs(ours - expected).max() <= 1
+    for method, name, image in (
+        ("lanczos", "lanczos_resize_32to96", SCAT["img32"]),
+        ("bilinear", "bilinear_32to96_patch", SCAT["img96"][32:64, 32:64]),
+    ):
+        whole = planes.back(crop.whole(tf.constant(image[None]), 96, method))[0]
+        assert np.abs(whole.numpy() - SCAT[name]).max() <= 1
+
+
+@pytest.mark.parametrize("method", FILTERS)
+def test_rounded_cuts_are_pils_up_to_a_level(rng, method):
+    image = pictures.noise(rng, 40, 40)
+    for box in ([0, 0, 40, 40], [3, 7, 30, 22], [10, 0, 5, 9]):
+        top, left, height, width = box
+        inner = Image.fromarray(image[top : top + height, left : left + width])
+        expected = np.asarray(inner.resize((32, 32), FILTERS[method]), np.float32)
+        error = np.abs(cut(image, box, 32, method) - expected)
+        assert error.max() <= 1 and error.mean() < 0.1  # ties
+
+
+@pytest.mark.parametrize("method", FILTERS)
+@pytest.mark.parametrize("rounding", [False, True])
+def test_planes_are_cut_as_images_are_and_flipped_if_asked(rng, method, rounding):
+    # Of medium grey: PIL cuts the overshoot of the first axis before the second.
+    images = tf.constant(rng.integers(90, 160, (6, 20, 22, 3), np.uint8))
+    sides = tf.fill([6], 20), tf.fill([6], 22)
+    boxes = crop.random_boxes(seeds(6), *sides, (0.2, 1.0))
+    flip = tf.constant([True, False] * 3)
+    found = crop.cut_planes(images, boxes, 13, method, rounding, flip)
+    found = planes.back(found).numpy() * (1 if rounding else 255)
+    plain = crop.resize_boxes(tf.cast(images, tf.float32), boxes, 13, method).numpy()
+    expected = np.where(flip[:, None, None, None], plain[:, :, ::-1], plain)
+    slack = 1.6 if rounding else 1e-3  # two roundings
+    np.testing.assert_allclose(found, np.clip(expected, 0, 255), 0, slack)
+    for i in range(6):
+        one = slice(i, i + 1)
+        alone = crop.cut_planes(
+            images[one], boxes[one], 13, method, rounding, flip[one]
+        )
+        alone = planes.back(alone).numpy() * (1 if rounding else 255)
+        np.testing.assert_array_equal(alone[0], found[i])
+
+
+@pytest.mark.parametrize("shape", ["16x16", "64x64"])
+def test_interpolation_is_g_simclrs(shape):
+    found = golden.load("gsimclr/resize")
+    size = int(shape.split("x")[0])
+    ours = crop.fit_one(tf.constant(found["img"]), size, fit="interpolate") / 255
+    np.testing.assert_allclose(ours, found[f"tf_{shape}"], 0, 1e-6)
+    assert np.abs(ours - found[f"cv2_{shape}"]).max() <= 1 / 255
+
+
+@pytest.mark.parametrize("shape", [(37, 80), (30, 31)])
+def test_squashing_is_pils_resize_to_a_square(rng, shape):
+    pixels = pictures.noise(rng, *shape)
+    expected = Image.fromarray(pixels).resize((24, 24), FILTERS["bilinear"])
+    ours = crop.fit_one(tf.constant(pixels), 24, fit="squash")
+    assert np.abs(ours - np.asarray(expected)).max() <= 1
+
+
+def test_fitting_the_centre_is_the_central_cut(rng):
+    pixels = tf.constant(pictures.noise(rng, 37, 80))
+    ours = crop.fit_one(pixels, 24, resize=30)
+    np.testing.assert_array_equal(ours, crop.centre_one(pixels, 30, 24))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from augment import golden
 from ssl_tf.augment import geometry
 from ssl_tf.ops import draws
 
@@ -83,3 +84,32 @@ def test_an_image_does_not_know_its_neighbours(rng, change):
     for i in range(12):
         alone = change(x[i : i + 1], seeds(12)[i : i + 1])
         np.testing.assert_array_equal(alone[0], whole[i])
+
+
+def test_quarter_turns_are_scatsimclrs_four_labels(rng):
+    found = golden.load("scatsimclr/rotation_valid")
+    for label in range(4):
+        turned = geometry.quarter(tf.constant(found["img"][None]), label)[0]
+        np.testing.assert_array_equal(turned, found["rot"][label])
+    wide = rng.random((2, 3, 5, 1))
+    for turns in range(4):
+        expected = np.rot90(wide, -turns, axes=(1, 2))
+        np.testing.assert_array_equal(geometry.quarter(wide, turns), expected)
+
+
+@pytest.mark.parametrize("side", [32, 96])
+def test_tiles_are_scatsimclrs(side):
+    found = golden.load("scatsimclr/jigsaw")
+    left, top, right, bottom = found[f"boxes{side}"].T
+    expected = np.stack([top, left, bottom - top, right - left], axis=1)
+    np.testing.assert_array_equal(geometry.tile_boxes(side), expected)
+    image = tf.constant(found[f"img{side}"][None] / np.float32(255))
+    ours = 255 * geometry.tiles(image, side).numpy()[0]
+    dealt = ours[found[f"perm{side}"]].transpose(0, 3, 1, 2)
+    assert np.abs(dealt - found[f"patches{side}_u8"]).max() < 1.01
+    np.testing.assert_allclose(ours, np.round(ours), 0, 1e-4)
+
+
+def test_the_middle_tile_of_thirds_is_cut_where_one_expects_it():
+    assert geometry.tile_boxes(9)[4] == (3, 3, 3, 3)
+    assert geometry.tile_boxes(32)[8] == (22, 22, 9, 9)
