@@ -4,7 +4,7 @@ python -m ssl_tf.evaluate runs/ssal/resnet18_digits/seed0 terms
 python -m ssl_tf.evaluate RUN knn --set k=[20,200] temperature=0.07
 python -m ssl_tf.evaluate RUN linear --level p1 p2 p3
 python -m ssl_tf.evaluate RUN linear --dataset cifar100 --datadir DIR
-python -m ssl_tf.evaluate RUN linear --set data.part=train   other images of its data
+python -m ssl_tf.evaluate RUN linear --set data.pool=train   other images of its data
 python -m ssl_tf.evaluate RUN confusion --split validation --groups 20 33 50
 python -m ssl_tf.evaluate RUN neighbours    pictures go to RUN/figures
 """

@@ -151,7 +151,8 @@ def named(
     spec = runs.stored(folder)
     found = schema.find(EVALUATIONS, name, "evaluation")
     given = dict((spec.get("evaluations") or {}).get(name) or {})
-    data = (given.pop("data", None) or {} if dataset is None else {}) | (data or {})
+    own = given.pop("data", None) or {}
+    data = ({} if dataset else own) | (data or {})
     function = schema.arguments(found, given | (changes or {}), name, SUPPLIED)
     wanted = schema.parameters(found)
     if dataset is not None and not wanted.keys() & {"store", "recipes"}:

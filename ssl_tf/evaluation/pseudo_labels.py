@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from ssl_tf.data import guided
+from ssl_tf.data import guided, pipeline
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import store as stores
 from ssl_tf.schema import Count, Whole
@@ -175,7 +175,8 @@ def rates(cluster, label, batch_size=64, epochs=3, seed=0):
     for name in ORDERS:
         if name == "strict" and not guided.strict_steps(labels, batch_size):
             continue
-        order = ordered(name, labels, batch_size, seed)
+        kind = "shuffled" if name == "random" else name
+        order = pipeline.ordered(kind, [], len(labels), batch_size, seed, labels)
         own = [guided.pair_rates(order(e), cluster) for e in range(epochs)]
         values[f"{name}_same_cluster"] = float(np.mean(own))
         if (np.asarray(label) >= 0).all():
@@ -185,16 +186,3 @@ def rates(cluster, label, batch_size=64, epochs=3, seed=0):
         values[f"{name}_used"] = order(0).size / len(labels)
         values[f"{name}_by_batch"] = own[0]
     return values
-
-
-def ordered(name, labels, batch_size, seed):
-    """One of `ORDERS`, as in `guided`."""
-    if name == "random":
-        from ssl_tf.data import pipeline
-
-        return pipeline.shuffled(len(labels), batch_size, seed)
-    if name == "notebook":
-        return guided.notebook(labels, batch_size)
-    return {"strict": guided.strict, "deal": guided.deal}[name](
-        labels, batch_size, seed
-    )

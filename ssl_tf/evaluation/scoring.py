@@ -21,7 +21,7 @@ def labels(images, name):
         raise BadInput(
             f"{name}: {without:,} of {len(label):,} {source.split} images of "
             f"{source.name} have no label; choose labelled ones, e.g. with "
-            f"--set data.part=train or `evaluations: {{{name}: {{data: ...}}}}`."
+            f"--set data.pool=train or `evaluations: {{{name}: {{data: ...}}}}`."
         )
     return label
 
