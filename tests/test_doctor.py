@@ -1,9 +1,12 @@
 """What `doctor` finds, what it says to do, and its exit code."""
 
+import io
 import subprocess
 import sys
+import tarfile
 
 import commands
+import numpy as np
 import pictures
 import pytest
 from PIL import Image
@@ -63,7 +66,7 @@ def test_the_command_exits_with_2_and_one_line_for_bad_input(tmp_path):
     assert code == 2 and not out
     assert "does not exist" in error and len(error.splitlines()) == 1
     code, _, error = commands.run("doctor", "data", "cats")
-    assert code == 2 and "Have: cifar10, cifar100, digits, folder" in error
+    assert code == 2 and "Have: cifar10, cifar100, cifar20, digits" in error
 
 
 def test_every_unreadable_file_is_named(ask, good, rng):
@@ -227,3 +230,70 @@ def test_cifar_batches_are_counted_and_damage_is_an_error(ask, rng, tmp_path):
 def test_what_needs_no_files_is_always_usable(ask):
     code, lines = ask("digits")
     assert code == 0 and "train:   1,297 images, 10 classes" in lines[1]
+
+
+def five(root, rng, train=2):
+    for split, count in (("train", train), ("test", 1)):
+        for name in ("airplane", "car", "cat", "dog", "elephant"):
+            for i in range(count):
+                place = root / split / f"{name}_{i}.png"
+                pictures.write(place, pictures.noise(rng, 20, 20))
+    return root
+
+
+def test_five_classes_are_counted_in_a_folder_and_in_an_archive(ask, rng, tmp_path):
+    root = five(tmp_path / "x", rng)
+    code, lines = ask("imagenet5", "--datadir", root)
+    assert code == 0 and lines[1] == "train:   10 images, 5 classes of 2"
+    warnings = told(lines, "warning")
+    assert "10 images in train, where 1,250 were published" in warnings[0]
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as archive:
+        archive.add(root, "x")
+        data = io.BytesIO(b"no image")
+        member = tarfile.TarInfo("x/train/dog_7.jpg")
+        member.size = len(data.getvalue())
+        archive.addfile(member, data)
+    code, lines = ask("imagenet5", "--datadir", path)
+    assert (
+        code == 2
+        and lines[1] == "train:   11 images, 5 classes of 2 (airplane) to 3 (dog)"
+    )
+    assert "dog_7.jpg: is no readable image" in told(lines, "error")[0]
+    path.write_bytes(path.read_bytes()[:5000])
+    assert ask("imagenet5", "--datadir", path)[0] == 2
+
+
+def test_five_classes_without_one_are_an_error(ask, rng, tmp_path):
+    root = five(tmp_path, rng)
+    (root / "test" / "cat_0.png").unlink()
+    code, lines = ask("imagenet5", "--datadir", root)
+    assert code == 2 and "no test image of class 'cat'" in told(lines, "error")[0]
+
+
+def test_stl10_is_counted_without_reading_its_images(ask, tmp_path):
+    sizes = {"train": 20, "test": 10, "unlabeled": 3}
+    for part, count in sizes.items():
+        np.zeros(count * 3 * 96 * 96, np.uint8).tofile(tmp_path / f"{part}_X.bin")
+        label = np.arange(count, dtype=np.uint8) % 10 + 1
+        label.tofile(tmp_path / f"{part}_y.bin")
+    code, lines = ask("stl10", "--datadir", tmp_path)
+    assert code == 0 and "train:   20 images, 10 classes of 2" in lines
+    assert "unlabeled: 3 images without classes" in lines
+    warnings = "\n".join(told(lines, "warning"))
+    assert "20 images in train, where 5,000 were published" in warnings
+    assert "no folds" in warnings
+    (tmp_path / "unlabeled_X.bin").unlink()
+    code, lines = ask("stl10", "--datadir", tmp_path)
+    assert code == 0 and "leave data.pool at train" in told(lines, "warning")[-2]
+    (tmp_path / "test_y.bin").write_bytes(b"\1")
+    code, lines = ask("stl10", "--datadir", tmp_path)
+    assert (
+        code == 2 and "1 labels for 10 images; get it again" in told(lines, "error")[0]
+    )
+
+
+def test_the_coarse_classes_of_cifar_are_counted(ask, rng, tmp_path):
+    pictures.unpack(pictures.cifar_files(100, rng, each=40), tmp_path)
+    code, lines = ask("cifar20", "--datadir", tmp_path)
+    assert code == 0 and lines[1].startswith("train:   40 images, 20 classes of")

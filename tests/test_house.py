@@ -17,7 +17,7 @@ FLOORS = [
     {"methods", "backbones", "data", "weights"},
     {"evaluation"},
     {"loop", "training", "progress", "scalars"},
-    {"experiment", "opening", "trainer", "evaluator", "converter", "results"}
+    {"sections", "experiment", "opening", "trainer", "evaluator", "converter", "results"}
     | {"rehearsal"},
     {"figures", "galleries", "page"},
     {"cli"},
@@ -30,7 +30,7 @@ FLOORS = [
 FLOOR = {name: i for i, floor in enumerate(FLOORS) for name in floor}
 STRANGERS = {"methods", "backbones", "data", "weights", "layers", "losses", "augment"}
 # What a floor's own parts may know of each other.
-KNOWN = {("losses", "layers")}
+KNOWN = {("losses", "layers"), ("data", "weights")}
 
 
 def part(path):

@@ -2,19 +2,24 @@
 
 from typing import NamedTuple
 
-from ssl_tf.data.cifar import cifar10, cifar100
+from ssl_tf.data.cifar import cifar10, cifar20, cifar100
 from ssl_tf.data.folder import folder
 from ssl_tf.data.imagenet import imagenet
+from ssl_tf.data.imagenet5 import imagenet5
 from ssl_tf.data.noise import digits, noise
+from ssl_tf.data.stl10 import stl10
 from ssl_tf.data.tiny_imagenet import tiny_imagenet
 
 DATASETS = {
     "cifar10": cifar10,
     "cifar100": cifar100,
+    "cifar20": cifar20,
     "digits": digits,
     "folder": folder,
     "imagenet": imagenet,
+    "imagenet5": imagenet5,
     "noise": noise,
+    "stl10": stl10,
     "tiny_imagenet": tiny_imagenet,
 }
 
@@ -36,7 +41,10 @@ class Facts(NamedTuple):
 FACTS = {
     "cifar10": Facts(10, 32, 50_000),
     "cifar100": Facts(100, 32, 50_000),
+    "cifar20": Facts(20, 32, 50_000),
     "digits": Facts(10, 32, 1_297),
     "imagenet": Facts(1_000, None, 1_281_167),
+    "imagenet5": Facts(5, 224, 1_250),
+    "stl10": Facts(10, 96, 5_000),
     "tiny_imagenet": Facts(200, 64, 100_000),
 }

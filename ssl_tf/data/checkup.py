@@ -2,7 +2,7 @@
 
 import sys
 
-from ssl_tf.data import DATASETS, examine, layout
+from ssl_tf.data import DATASETS, examine, layout, layout_papers
 from ssl_tf.data.layout import Finding, Layout
 from ssl_tf.errors import BadInput, have
 
@@ -20,7 +20,11 @@ def laid_out(name, root, *, classes_file, first, test_share, labels):
         return layout.of_imagenet(root, classes_file)
     if name == "tiny_imagenet":
         return layout.of_tiny_imagenet(root, first)
-    if name in ("cifar10", "cifar100"):
+    if name == "imagenet5":
+        return layout_papers.of_imagenet5(root)
+    if name == "stl10":
+        return layout_papers.of_stl10(root)
+    if name in ("cifar10", "cifar100", "cifar20"):
         return layout.of_cifar(root, int(name.removeprefix("cifar")))
     splits = {}
     for split in ("train", "test"):

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: downloaded, as python batches, or as a tree of files."""
+"""CIFAR-10, -100 and -20: downloaded, as python batches, or as a tree of files."""
 
 import contextlib
 import os
@@ -9,12 +9,15 @@ from pathlib import Path
 
 from ssl_tf.data import files
 from ssl_tf.data.cifar_batches import BATCHES, read_batches
+from ssl_tf.data.cifar_classes import COARSE, coarse_of
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
 
 ARCHIVES = {10: "cifar-10-python.tar.gz", 100: "cifar-100-python.tar.gz"}
+ARCHIVES[20] = ARCHIVES[100]
 LARGEST = 2**29  # bytes of a batch; the published ones have 155 MB at most
 FOLDERS = {10: "cifar-10-batches-py", 100: "cifar-100-python"}
+FOLDERS[20] = FOLDERS[100]
 
 
 def cifar10(split, root=None):
@@ -39,6 +42,17 @@ def cifar100(split, root=None):
     return cifar(100, split, root)
 
 
+def cifar20(split, root=None):
+    """CIFAR-100 with its 20 coarse classes, which ScatSimCLR calls CIFAR100-20.
+
+    A tree of files may have folders of the 100 fine classes. See `cifar10`.
+
+    Source:
+        ScatSimCLR, arXiv:2108.13939, table 1; its code's table is the data set's own.
+    """
+    return cifar(20, split, root)
+
+
 def cifar(classes, split, root):
     name = f"cifar{classes}"
     kind, place = find(classes, root)
@@ -48,6 +62,7 @@ def cifar(classes, split, root):
         return from_tree(name, split, place, classes)
     with reader(place) as read:
         images, label, names = read_batches(classes, split, read, place)
+        names = tuple(COARSE) if classes == 20 else names
     return Source(name, split, images, label, names)
 
 
@@ -115,7 +130,7 @@ def download(classes):
     )
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            getattr(datasets, f"cifar{classes}").load_data()
+            getattr(datasets, "cifar10" if classes == 10 else "cifar100").load_data()
         why = "it is not where Keras puts it"
     except Exception as error:  # noqa: BLE001 - urllib, socket, tarfile, ...
         why = " ".join(str(error).split())[:120]
@@ -182,6 +197,10 @@ def from_tree(name, split, root, classes):
         if not (root / part).is_dir():
             raise BadInput(f"--datadir {root}: has no {part}/; {hint(classes)}.")
     names = files.class_folders(root / "train")
+    if classes == 20 and len(names) == 100:
+        fine = from_tree("cifar100", split, root, 100)
+        label = coarse_of(fine.classes)[fine.label]
+        return fine._replace(name=name, label=label, classes=tuple(COARSE))
     if len(names) != classes:
         raise BadInput(
             f"{root / 'train'}: {len(names)} class folders; {name} has {classes}."

@@ -22,6 +22,13 @@ BATCHES = {
         "label": "fine_labels",
         "label_names": "fine_label_names",
     },
+    20: {
+        "train": ["train"],
+        "test": ["test"],
+        "names": "meta",
+        "label": "coarse_labels",
+        "label_names": "coarse_label_names",
+    },
 }
 PIXELS = 3 * 32 * 32
 
@@ -30,7 +37,7 @@ def read_batches(classes, split, read, where):
     """The images of one split.
 
     Args:
-        classes: 10 or 100.
+        classes: 10, 100, or 20 for the coarse labels of the 100.
         split: "train" or "test".
         read: file name -> bytes of a batch.
         where: path, for messages.

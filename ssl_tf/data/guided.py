@@ -15,6 +15,16 @@ import numpy as np
 from ssl_tf.errors import BadInput
 
 
+ORDERS = ("deal", "strict", "notebook")
+
+
+def ordered(name, labels, batch_size, seed):
+    """One of `ORDERS` by its name."""
+    if name == "notebook":
+        return notebook(labels, batch_size)
+    return {"strict": strict, "deal": deal}[name](labels, batch_size, seed)
+
+
 def notebook(labels, batch_size):
     """The authors' order: the first image of every cluster, then every second, ...
 

@@ -129,7 +129,7 @@ def of_cifar(root, classes):
         else:
             found.add("error", f"{place} has no {split}/", cifar.hint(classes))
     count = len(found.splits.get("train", ()))
-    if count and count != classes:
+    if count and count != classes and (classes, count) != (20, 100):
         text = f"{count} class folders in {place / 'train'}, not {classes}"
         found.add("error", text, "add or remove some")
     return found

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from ssl_tf.augment import crop
 from ssl_tf.augment.recipe import unit
-from ssl_tf.data import authors
+from ssl_tf.data import authors, guided
 from ssl_tf.data.decode import decode
-from ssl_tf.data.reading import PARALLEL, Viewing, from_files, from_memory
+from ssl_tf.data.reading import PARALLEL, Viewing, from_files, from_memory, gatherer
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
 from ssl_tf.ops import draws
@@ -40,10 +40,21 @@ class Normal(NamedTuple):
         return tf.reshape(rows, [-1, *images.shape[1:]])
 
 
-def ordered(kind, recipes, size, batch_size, seed):
-    """The order a config's `data.order` names, for `views`; see there."""
+def ordered(kind, recipes, size, batch_size, seed, clusters=None):
+    """The order a config's `data.order` names, for `views`; see there.
+
+    Args:
+        kind: "shuffled", "authors" or one of `guided.ORDERS`.
+        recipes: list of `Recipe`.
+        size: int, images in the split.
+        batch_size: int, images over all replicas.
+        seed: int.
+        clusters: `[size]` ints of a guided order.
+    """
     if kind == "authors":
         return authors.order_for(recipes, size, batch_size, seed)
+    if kind in guided.ORDERS:
+        return guided.ordered(kind, clusters, batch_size, seed)
     return shuffled(size, batch_size, seed)
 
 
@@ -221,18 +232,18 @@ class Images(NamedTuple):
         mine = slice(part.first, part.first + part.count)
         deal = lambda x: x.reshape(steps, part.total, local)[:, mine].reshape(-1, local)
         with tf.device("CPU:0"):
-            stored = tf.constant(self.source.images)
             label = tf.constant(self.source.label)
+        taken_from = gatherer(self.source.images)
         given = {"index": deal(places), "weight": deal(weight)}
         rows = tf.data.Dataset.from_tensor_slices(given)
         if self.source.files:
             rows = rows.unbatch()
 
         def read(row):
-            images = tf.gather(stored, row["index"])
+            images = taken_from(row["index"])
             if self.source.files:
                 images = self.cut(decode(tf.io.read_file(images)))[None]
-            elif stored.shape[1:3] != (self.size, self.size):
+            elif self.source.images.shape[1:3] != (self.size, self.size):
                 spec = tf.TensorSpec([self.size, self.size, 3], tf.float32)
                 images = tf.map_fn(self.cut, images, fn_output_signature=spec)
             view = self.normal.by_rows(unit(images))

@@ -8,6 +8,7 @@ import tensorflow as tf
 from ssl_tf.augment import crop, geometry, planes
 from ssl_tf.augment.recipe import unit
 from ssl_tf.data.decode import decode, decode_box
+from ssl_tf.data.mapped import Stacked
 from ssl_tf.ops import draws
 
 PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
@@ -76,17 +77,29 @@ class Viewing(NamedTuple):
 
 def from_memory(taken, source, viewing, local):
     """`taken` with `"views"`: batch by batch from an array."""
-    with tf.device("CPU:0"):
-        pixels = tf.constant(source.images)
+    taken_from = gatherer(source.images)
 
     def cut(batch):
-        images = tf.gather(pixels, batch["index"])
-        images = tf.ensure_shape(images, [local, *pixels.shape[1:]])
+        images = taken_from(batch["index"])
+        images = tf.ensure_shape(images, [local, *source.images.shape[1:]])
         views = range(len(viewing.recipes))
         cuts = [cut_from(images, viewing, batch, view) for view in views]
         return batch | {"views": viewing.views(batch, cuts)}
 
     return taken.map(cut, **PARALLEL)
+
+
+def gatherer(images):
+    """`index [B] -> images [B, ...]` of an array, or of files where it is `Stacked`."""
+    if isinstance(images, Stacked):
+        shape = [None, *images.shape[1:]]
+        read = lambda index: tf.numpy_function(
+            images.take, [index], tf.uint8, stateful=False
+        )
+        return lambda index: tf.ensure_shape(read(index), shape)
+    with tf.device("CPU:0"):
+        stored = tf.constant(images)
+    return lambda index: tf.gather(stored, index)
 
 
 def cut_from(images, viewing, batch, view):

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ssl_tf.data import mapped
 from ssl_tf.errors import BadInput
 
 
@@ -13,7 +14,8 @@ class Source(NamedTuple):
     Attributes:
         name: str, the data set.
         split: "train", "test" or "validation".
-        images: uint8 `[N, H, W, 3]`, or `[N]` paths of files.
+        images: uint8 `[N, H, W, 3]`, an array or `mapped.Stacked`; or `[N]` paths of
+            files.
         label: int32 `[N]`; -1 where there is none.
         classes: names, position = label.
     """
@@ -118,13 +120,15 @@ def moments(images):
     Returns:
         `(mean [3], deviation [3])` float64.
     """
-    values = np.arange(256)
+    values, counts = np.arange(256), np.zeros((3, 256), np.int64)
+    for some in mapped.in_chunks(images):
+        for channel in range(3):
+            counts[channel] += np.bincount(some[..., channel].ravel(), minlength=256)
     mean, deviation = [], []
-    for channel in range(3):
-        counts = np.bincount(images[..., channel].ravel(), minlength=256)
-        first = (counts * values).sum() / counts.sum()
+    for row in counts:
+        first = (row * values).sum() / row.sum()
         mean.append(first / 255)
-        spread = (counts * (values - first) ** 2).sum() / counts.sum()
+        spread = (row * (values - first) ** 2).sum() / row.sum()
         deviation.append(np.sqrt(spread) / 255)
     return np.array(mean), np.array(deviation)
 
@@ -139,6 +143,6 @@ def saturated_moments(images):
     Source:
         SSAL, Keras code, mean-std normalisation; its checkpoints need these numbers.
     """
-    x = images.astype(np.float32)
+    x = np.asarray(images).astype(np.float32)
     axes = (0, 1, 2)
     return np.average(x, axes) / 255, np.std(x, axes) / 255

@@ -8,7 +8,8 @@ import pictures
 import pytest
 
 from ssl_tf.data import cifar
-from ssl_tf.data.cifar import FOLDERS, cifar10, cifar100
+from ssl_tf.data.cifar import FOLDERS, cifar10, cifar20, cifar100
+from ssl_tf.data.cifar_classes import COARSE, coarse_of
 from ssl_tf.errors import BadInput
 
 READ = {10: cifar10, 100: cifar100}
@@ -173,3 +174,43 @@ def test_the_archive_of_the_other_cifar_is_noticed(rng, tmp_path):
 def test_a_folder_without_cifar_says_what_is_needed(rng, tmp_path, make, message):
     with pytest.raises(BadInput, match=message):
         cifar10("train", make(tmp_path, rng))
+
+
+def test_cifar20_has_the_coarse_labels_of_the_batches(rng, tmp_path):
+    files = pictures.cifar_files(100, rng)
+    root = pictures.unpack(files, tmp_path)
+    for split in ("train", "test"):
+        source, fine = cifar20(split, root), cifar100(split, root)
+        np.testing.assert_array_equal(source.images, fine.images)
+        np.testing.assert_array_equal(source.label, fine.label % 20)
+        assert source.name == "cifar20" and source.classes == tuple(COARSE)
+
+
+def test_the_coarse_classes_partition_the_fine_ones():
+    fine = sorted(name for members in COARSE.values() for name in members.split())
+    assert len(set(fine)) == 100 and list(COARSE) == sorted(COARSE)
+    counts = np.bincount(coarse_of(fine))
+    assert counts.tolist() == [5] * 20
+    told = coarse_of(["maple tree", "sweet-pepper", "Trout", "tractor"])
+    names = [list(COARSE)[place] for place in told]
+    assert names == ["trees", "fruit and vegetables", "fish", "vehicles 2"]
+
+
+def test_a_tree_of_fine_classes_becomes_coarse(rng, tmp_path):
+    fine = sorted(name for members in COARSE.values() for name in members.split())
+    for split in ("train", "test"):
+        pictures.tree(tmp_path / split, rng, dict.fromkeys(fine, 1), size=32)
+    source = cifar20("test", tmp_path)
+    assert source.classes == tuple(COARSE) and source.size == 100
+    assert source.classes[source.label[fine.index("whale")]] == "aquatic mammals"
+    for split in ("train", "test"):
+        (tmp_path / split / "whale").rename(tmp_path / split / "wale")
+    with pytest.raises(BadInput, match="'wale' is no class of CIFAR-100"):
+        cifar20("test", tmp_path)
+
+
+def test_a_tree_of_coarse_classes_keeps_its_names(rng, tmp_path):
+    names = [f"group{i:02}" for i in range(20)]
+    for split in ("train", "test"):
+        pictures.tree(tmp_path / split, rng, dict.fromkeys(names, 1), size=32)
+    assert cifar20("train", tmp_path).classes == tuple(names)
