@@ -64,6 +64,48 @@ def balanced(source, per_class, seed=0):
     return subset(source, np.sort(np.concatenate(chosen)))
 
 
+def labelled_share(source, share, seed=0):
+    """The labelled images that fine-tuning with few labels may see, class by class.
+
+    Args:
+        source: `Source`; images without a label are left out.
+        share: float in (0, 1], of each class, at least one image of it; or "authors"
+            for `authors_tenth`.
+        seed: int, of the draw; the authors' is their own.
+
+    Raises:
+        BadInput: no image has a label.
+    """
+    if not (source.label >= 0).any():
+        raise BadInput(
+            f"data.share: {source.name} has no labelled {source.split} images to draw."
+        )
+    if share == "authors":
+        again = source.name == "imagenet5"
+        return subset(source, authors_tenth(source.size, again))
+    draw = np.random.Generator(np.random.Philox(seed))
+    chosen = []
+    for label in np.unique(source.label[source.label >= 0]):
+        places = np.flatnonzero(source.label == label)
+        count = max(1, round(share * len(places)))
+        chosen.append(draw.choice(places, count, replace=False))
+    return subset(source, np.sort(np.concatenate(chosen)))
+
+
+def authors_tenth(size, again=False):
+    """int64 positions of the tenth of `size` images that G-SimCLR fine-tunes on.
+
+    Not drawn class by class. On the ImageNet subset they were drawn with repetition
+    (`again`: 117 images, some twice) from a list in the order of the disk, which cannot
+    be known; here they are positions in the sorted one.
+
+    Source:
+        G-SimCLR, arXiv:2009.12007, by its code: NumPy's old generator, seed 666.
+    """
+    draw = np.random.RandomState(666)
+    return draw.choice(size, size // 10, replace=again).astype(np.int64)
+
+
 def hold_out(source, share, seed=0):
     """Splits a source class by class.
 

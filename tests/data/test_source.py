@@ -1,5 +1,6 @@
 """Choosing from a source, and the numbers it is normalised by."""
 
+import hash_weights
 import numpy as np
 import pytest
 
@@ -102,3 +103,55 @@ def test_noise_is_the_same_every_time_and_differs_between_splits():
     assert one.images.shape == (20, 8, 8, 3) and one.classes == ("0", "1", "2")
     np.testing.assert_array_equal(noise("train", size=8, count=20).images, one.images)
     assert not np.array_equal(two.images[:20], one.images)
+
+
+def test_a_labelled_share_is_class_by_class_and_always_the_same(source):
+    half = sources.labelled_share(source, 0.5)
+    assert np.bincount(half.label).tolist() == [3, 2, 1]
+    assert numbers(half) == sorted(numbers(half))
+    assert numbers(half) == numbers(sources.labelled_share(source, 0.5))
+    draws = [numbers(sources.labelled_share(source, 0.5, seed)) for seed in range(4)]
+    assert any(draw != numbers(half) for draw in draws)
+    assert np.bincount(sources.labelled_share(source, 0.01).label).tolist() == [1] * 3
+    assert numbers(sources.labelled_share(source, 1.0)) == list(range(12))
+
+
+def test_a_labelled_share_leaves_out_what_has_no_label(source):
+    some = source._replace(label=np.where(source.label == 2, -1, source.label))
+    assert sources.labelled_share(some, 1.0).label.tolist() == [
+        0,
+        1,
+        0,
+        1,
+        0,
+        0,
+        1,
+        0,
+        1,
+        0,
+    ]
+    none = source._replace(label=np.full(12, -1, np.int32))
+    for share in (0.5, "authors"):
+        with pytest.raises(BadInput, match="toy has no labelled train images"):
+            sources.labelled_share(none, share)
+
+
+def test_the_authors_tenth_is_theirs():
+    golden = hash_weights.arrays("subset_indices")
+    ours = sources.authors_tenth(50_000)
+    np.testing.assert_array_equal(ours, golden["cifar10_5000"])
+    again = sources.authors_tenth(1_250, again=True)
+    np.testing.assert_array_equal(again, golden["imagenet_125_positions"])
+    assert len(np.unique(again)) == 117
+
+
+def test_the_authors_share_is_at_their_positions():
+    label = np.arange(1250, dtype=np.int32) % 5
+    images = np.arange(1250 * 3).reshape(1250, 1, 1, 3)
+    names = tuple("abcde")
+    for name, again in (("imagenet5", True), ("folder", False)):
+        given = Source(name, "train", images, label, names)
+        ours = sources.labelled_share(given, "authors")
+        places = sources.authors_tenth(1250, again)
+        np.testing.assert_array_equal(ours.images[:, 0, 0, 0], 3 * places)
+        np.testing.assert_array_equal(ours.label, label[places])
