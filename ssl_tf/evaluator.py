@@ -1,5 +1,6 @@
 """One evaluation of one run: rebuilds it from its folder, runs, keeps the result."""
 
+import functools
 import inspect
 import json
 import re
@@ -11,6 +12,14 @@ from ssl_tf import config, experiment, opening, runs, schema
 from ssl_tf.data import DATASETS, groupings, pipeline
 from ssl_tf.errors import BadInput, have
 from ssl_tf.evaluation import EVALUATIONS, SUPPLIED, store
+
+SHOWN = ("resize", "fit")  # of a run's data section: how whole images become squares
+
+
+class Unlabelled:
+    """Stands for a method where only its features are asked for."""
+
+    labelled = False
 
 
 class Run:
@@ -74,7 +83,7 @@ class Run:
         self.facts |= {"mean": mean, "deviation": deviation}
         runs.write_json(self.folder / "data.json", self.facts)
 
-    def opened(self, root, dataset=None, changes=None):
+    def opened(self, root, dataset=None, changes=None, labelled=True):
         """The images of an evaluation, shown to the model as the run's own are.
 
         Args:
@@ -82,6 +91,7 @@ class Run:
             dataset: name of another data set, with classes of its own; `None` takes
                 the run's.
             changes: arguments that differ from those of the run's `data` section.
+            labelled: refuse images without a class if the method needs classes.
 
         Returns:
             `opening.Opened`, in the run's size and normalisation.
@@ -93,8 +103,8 @@ class Run:
         mean, deviation = self.normal()
         section = dict(self.spec["data"])
         if dataset is not None:
-            resize = section.get("resize")
-            section = {"name": dataset} | ({"resize": resize} if resize else {})
+            shown = {k: section[k] for k in SHOWN if k in section}
+            section = {"name": dataset} | shown
         section |= changes or {}
         section["norm"] = {"mean": list(mean), "deviation": list(deviation)}
         data, named = experiment.split(section, experiment.Data, "data")
@@ -105,6 +115,8 @@ class Run:
             recipes=[r._replace(size=r.size or size) for r in self.parts.recipes],
             train=self.parts.train._replace(batch_size=1),
         )
+        if not labelled:
+            parts = parts._replace(method=functools.partial(Unlabelled))
         return opening.open_data(parts, root)._replace(size=size)
 
 
@@ -162,7 +174,7 @@ def named(
             f"sets there are {have(free)}."
         )
     done = Run(folder, weights)
-    opened = done.opened(root, dataset, data)
+    opened = done.opened(root, dataset, data, labelled="store" not in wanted)
     place = None if keep == "none" else done.folder / store.FOLDER
     context = {
         "method": done.method,

@@ -185,7 +185,7 @@ def forget_others(path):
 def likeness(images):
     """Digest of what a model is shown: images, normalisation, size, cut."""
     source = images.source
-    look = (images.normal, images.size, images.resize, source.images.shape)
+    look = images._replace(source=source.images.shape)  # all that is not pixels
     if source.files:
         return hashed(repr(look), *map(stamp, source.images))
     if isinstance(source.images, Stacked):  # too large to be read for this

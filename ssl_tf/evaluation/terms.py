@@ -39,10 +39,13 @@ class Evaluator:
         method: `Method`.
         strategy: the one it was built under.
         batch_size: int, images over all replicas.
+        compare: means of its terms on batches of views instead, for `of_batches`.
     """
 
-    def __init__(self, method, strategy, batch_size):
+    def __init__(self, method, strategy, batch_size, compare=False):
         self.method = method
+        self.names = method.terms if compare else method.scores
+        self.compare = compare
         self.batch_size = batch_size
         self.strategy = strategy
         self.step = tf.function(
@@ -51,8 +54,12 @@ class Evaluator:
         )
 
     def replica_step(self, batch):
-        scores = self.method.score(batch)
-        rows = [batch["weight"], *(scores[name] for name in self.method.scores)]
+        if self.compare:
+            values = self.method.objective(batch, training=False)
+        else:
+            values = self.method.score(batch)
+        weight = batch.get("weight", tf.ones(tf.shape(batch["label"])))
+        rows = [weight, *(values[name] for name in self.names)]
         rows = tf.stack([tf.cast(row, tf.float32) for row in rows], axis=1)
         return distribute.gather(rows)  # [G, 1 + T]
 
@@ -62,12 +69,23 @@ class Evaluator:
             return {}
         batches = lambda part: images.batches(self.batch_size, part)
         iterator = iter(distribute.deal(self.strategy, batches))
-        sums, count = 0.0, 0.0
+        sums = 0.0
         for step in range(images.steps(self.batch_size)):
             places = functools.partial(images.places, step, self.batch_size)
             with decode.blamed(images.source, places):
-                rows = self.strategy.experimental_local_results(self.step(iterator))[0]
-            rows = rows.numpy().astype(np.float64)
-            sums = sums + (rows[:, 1:] * rows[:, :1]).sum(axis=0)
-            count += rows[:, 0].sum()
-        return {n: float(v) for n, v in zip(self.method.scores, sums / count)}
+                sums = sums + self.batch(iterator)
+        return self.means(sums)
+
+    def of_batches(self, iterator, steps):
+        """`{name: float}` over the next `steps` batches of an iterator."""
+        return self.means(sum(self.batch(iterator) for _ in range(steps)))
+
+    def batch(self, iterator):
+        """`[1 + T]`: weights of the next batch, and weighted values, summed."""
+        rows = self.strategy.experimental_local_results(self.step(iterator))[0]
+        rows = rows.numpy().astype(np.float64)
+        rows[:, 1:] *= rows[:, :1]
+        return rows.sum(axis=0)
+
+    def means(self, sums):
+        return {n: float(v) for n, v in zip(self.names, sums[1:] / sums[0])}
