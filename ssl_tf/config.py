@@ -11,7 +11,7 @@ import yaml
 from ssl_tf.errors import BadInput, have
 
 REQUIRED = ("method", "backbone", "data", "views", "optimizer", "train")
-SECTIONS = (*REQUIRED, "evaluations", "paper", "needs", "variants")
+SECTIONS = (*REQUIRED, "init", "evaluations", "paper", "needs", "variants")
 
 
 def home():

@@ -1,6 +1,6 @@
 """From a config to the objects it names. Alone sees all tables."""
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from ssl_tf import schema
 from ssl_tf.augment.recipes import RECIPES
@@ -10,90 +10,10 @@ from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import EVALUATIONS, SUPPLIED
 from ssl_tf.methods import METHODS
 from ssl_tf.optim import OPTIMIZERS
-from ssl_tf.schedules import CONTEXT, SCHEDULES
-from ssl_tf.schema import Count, Fraction, NonNegative, Positive, Whole
+from ssl_tf.schema import Count
+from ssl_tf.sections import Data, Explicit, Guided, Init, Rate, Train
 
-Triple = tuple[float, float, float]
-
-
-class Explicit(NamedTuple):
-    """Constants of the normalisation, per channel, for images in [0, 1]."""
-
-    mean: Triple
-    deviation: Triple
-
-
-class Data(NamedTuple):
-    """What every data set takes beside its own arguments.
-
-    Attributes:
-        validation: share of the training images held out, class by class.
-        limit: use only the first so many training images.
-        per_class: use so many training images of each class, a fixed draw.
-        classes: use only these classes, in this order.
-        norm: "unit" leaves [0, 1], "mean_std" subtracts and divides per channel,
-            "saturated" does it with SSAL's float32 sums; or the constants.
-        resize: shorter side, in pixels, before the central crop of evaluation.
-        order: "shuffled"; "authors" replays SSAL's NumPy order and draws.
-    """
-
-    validation: Fraction = 0.0
-    limit: Count | None = None
-    per_class: Count | None = None
-    classes: list[str] | None = None
-    norm: Literal["unit", "mean_std", "saturated"] | Explicit = "unit"
-    resize: Count | None = None
-    order: Literal["shuffled", "authors"] = "shuffled"
-
-
-class Train(NamedTuple):
-    """How long and in which portions.
-
-    Attributes:
-        batch_size: images an update, over all replicas.
-        epochs: passes over the training images.
-        seed: of weights, order, views and masks.
-        accumulate: parts a replica's batch is computed in; batch norm then sees each
-            part alone.
-        recompute: keep only every n-th block's activations; 0 keeps all.
-        xla: compile with XLA; "auto" does on GPU and TPU.
-        precision: Keras dtype policy.
-        evaluate_every: epochs between evaluations; 0 only after the last.
-        best: term whose best value on the held-out images is kept, or none.
-        keep_every: epochs between kept weights; 0 keeps only the last.
-        save_minutes: between states within an epoch.
-        deterministic: the same bits every time, on the same devices.
-    """
-
-    batch_size: Count
-    epochs: Count
-    seed: Whole = 0
-    accumulate: Count = 1
-    recompute: Whole = 0
-    xla: bool | Literal["auto"] = "auto"
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    evaluate_every: Whole = 1
-    best: str | None = None
-    keep_every: Whole = 0
-    save_minutes: NonNegative = 5.0
-    deterministic: bool = True
-
-
-Schedule = Annotated[dict, schema.Table(SCHEDULES, CONTEXT)]
-
-
-class Rate(NamedTuple):
-    """The learning rate.
-
-    Attributes:
-        learning_rate: peak.
-        per: images the peak holds for; it grows with the batch. `None`: any batch.
-        schedule: section of `SCHEDULES`.
-    """
-
-    learning_rate: Positive
-    per: Count | None = None
-    schedule: Schedule | None = None
+__all__ = ["Data", "Explicit", "Guided", "Init", "Parts", "Rate", "Train", "check"]
 
 
 class Parts(NamedTuple):
@@ -108,6 +28,7 @@ class Parts(NamedTuple):
     rate: Rate
     train: Train
     evaluations: dict
+    init: Init | None = None
 
 
 def check(spec):
@@ -148,6 +69,7 @@ def check(spec):
         rate=rate,
         train=train,
         evaluations=evaluations,
+        init=schema.checked(Init | None, spec.get("init"), "init"),
     )
     relations(parts)
     check_paper(spec.get("paper"))
@@ -197,6 +119,12 @@ def relations(parts):
         raise BadInput(
             "train.best: needs held-out images; set data.validation, e.g. to 0.1."
         )
+    if train.patience is not None and (train.best is None or not train.evaluate_every):
+        raise BadInput(
+            "train.patience: waits for a better train.best at each evaluation; set "
+            "train.best, e.g. to loss, and train.evaluate_every."
+        )
+    together(parts)
     for i, b in enumerate(parts.method.keywords.get("branches", [])):
         if isinstance(b.groups, str):
             groups, classes = groupings.load(b.groups, None), class_count(parts)
@@ -205,6 +133,22 @@ def relations(parts):
                     f"method.branches.{i}.groups: {b.groups} groups {len(groups)} "
                     f"classes, the data has {classes}."
                 )
+
+
+def together(parts):
+    """What methods that compare images need of views and batches."""
+    method = parts.method.func
+    needed = getattr(method, "views", 1) + bool(parts.method.keywords.get("pretext"))
+    if needed > 1 and len(parts.recipes) != needed:
+        raise BadInput(
+            f"views: there are {len(parts.recipes)}; this method takes {needed} of an "
+            "image (`count: 2` makes two of one recipe; a pretext task adds its own)."
+        )
+    if getattr(method, "couples", False) and parts.train.batch_size < 2:
+        raise BadInput(
+            "train.batch_size: is 1; this method compares the images of a batch, set 2 "
+            "or more."
+        )
 
 
 def check_paper(paper):

@@ -3,6 +3,8 @@
 import functools
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ssl_tf import experiment
 from ssl_tf.data import groupings, pipeline
 from ssl_tf.data import source as sources
@@ -20,6 +22,7 @@ class Opened(NamedTuple):
         normal: `pipeline.Normal`.
         size: side of what the backbone sees.
         resize: shorter side before the central crop of evaluation, or `None`.
+        fit: how a whole image becomes a square.
     """
 
     train: Any
@@ -28,27 +31,38 @@ class Opened(NamedTuple):
     normal: Any
     size: int
     resize: int | None
+    fit: str = "centre"
 
     def plain(self, split):
         """`pipeline.Images` of "train", "validation" or "test", unaugmented."""
         source = getattr(self, split)
         if source is None:
             raise BadInput(f"--split {split}: this run held none out.")
-        return pipeline.Images(source, self.normal, self.size, self.resize)
+        return pipeline.Images(source, self.normal, self.size, self.resize, self.fit)
 
 
 def open_data(parts, root):
-    """Reads the images of a config; see `Opened`."""
+    """Reads the images of a config; see `Opened`.
+
+    Raises:
+        BadInput: they are not there or damaged, or lack classes the method needs.
+    """
     read = lambda name: chosen(parts.dataset(split=name, root=root), parts.data)
     train, test = read("train"), read("test")
-    statistics = train
-    if parts.data.per_class is not None:
-        train = sources.balanced(train, parts.data.per_class)
-    if parts.data.limit is not None:
-        train = sources.subset(train, slice(parts.data.limit))
+    if getattr(parts.method.func, "labelled", True):
+        check_labels(train)
+    statistics, data = train, parts.data
+    if data.per_class is not None:
+        train = sources.balanced(train, data.per_class)
+    if data.limit is not None:
+        train = sources.subset(train, slice(data.limit))
+    if data.share is not None:
+        train = sources.labelled_share(train, data.share, data.draw)
     validation = None
-    if parts.data.validation:
-        train, validation = sources.hold_out(train, parts.data.validation)
+    if data.validation == "test":
+        validation = test._replace(split="validation")
+    elif data.validation:
+        train, validation = sources.hold_out(train, data.validation)
     if train.size < parts.train.batch_size:
         raise BadInput(
             f"train.batch_size: is {parts.train.batch_size}; there are only "
@@ -57,8 +71,18 @@ def open_data(parts, root):
     size = experiment.view_size(parts, train)
     if size is None:
         raise BadInput(f"data.size: set it; images of {train.name} differ in size.")
-    normal = normalisation(parts.data.norm, statistics)
-    return Opened(train, validation, test, normal, size, parts.data.resize)
+    normal = normalisation(data.norm, statistics)
+    return Opened(train, validation, test, normal, size, data.resize, data.fit)
+
+
+def check_labels(source):
+    """Raises BadInput if an image has no class."""
+    if (source.label < 0).any():
+        raise BadInput(
+            f"{source.name}: {np.count_nonzero(source.label < 0):,} of its "
+            f"{source.size:,} training images have no class, which this method needs; "
+            "take a labelled part of it (data.part), or folders named by class."
+        )
 
 
 def chosen(source, data):

@@ -253,8 +253,8 @@ def save_weights(method, path, name):
             file.create_dataset(key, data=np.asarray(variable), track_times=False)
 
 
-def load_weights(method, path):
-    """Fills a method from a `.weights.h5`, all or nothing.
+def load_weights(method, path, more=False):
+    """Fills a method (or a part of one: the file may hold `more`), all or nothing.
 
     Raises:
         BadInput: the file is missing, damaged or of another model; misfits are listed.
@@ -275,7 +275,9 @@ def load_weights(method, path):
         raise BadInput(f"{path}: is no readable weight file ({why}).") from None
     ours = addressed(method)
     misfits = [f"{key} is missing" for key in ours if key not in values]
-    misfits += [f"{key} is not in the model" for key in values if key not in ours]
+    misfits += [
+        f"{k} is not in the model" for k in values if not more and k not in ours
+    ]
     misfits += [
         f"{key} is {list(values[key].shape)}, not {list(variable.shape)}"
         for key, variable in ours.items()

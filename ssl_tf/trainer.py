@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ssl_tf import config, experiment, opening, runs
+from ssl_tf import config, experiment, opening, runs, stages
 from ssl_tf.errors import BadInput
 from ssl_tf.training import Stopped, Training
+from ssl_tf.watching import stale
 
 __all__ = ["Stopped", "train"]
 
@@ -48,7 +49,7 @@ def train(
     """
     folder = Path(folder)
     parts = experiment.check(spec)
-    if runs.finished(folder) and runs.epochs_done(folder) >= parts.train.epochs:
+    if runs.finished(folder) and over(folder, parts.train):
         runs.remember(folder, spec)
         if not quiet:
             print(f"{folder}: done already.", file=sys.stderr)
@@ -69,6 +70,12 @@ def train(
     with runs.locked(folder):
         runs.remember(folder, spec)
         return run(job, quiet, callbacks(folder) if tensorboard else ())
+
+
+def over(folder, settings):
+    """Whether a run has done its epochs, or lost its patience before."""
+    done, rows = runs.epochs_done(folder), runs.history(folder)
+    return done >= settings.epochs or stale(rows, settings)
 
 
 class Job(NamedTuple):
@@ -97,8 +104,12 @@ def prepare(train):
     keras.utils.set_random_seed(train.seed)
     keras.config.set_dtype_policy(train.precision)
     if train.deterministic and compiles(train.xla):
-        flags = os.environ.get("XLA_FLAGS", "")
-        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+        flags, ours = (
+            os.environ.get("XLA_FLAGS", ""),
+            "--xla_gpu_deterministic_ops=true",
+        )
+        if ours not in flags:
+            os.environ["XLA_FLAGS"] = f"{flags} {ours}".strip()
     elif train.deterministic:
         tf.config.experimental.enable_op_determinism()
 
@@ -112,15 +123,21 @@ def run(job, quiet, callbacks=()):
     method = opening.settle_groups(
         parts.method,
         opened.train.classes,
-        lambda: baseline_confusion(job.spec, folder, job.root, quiet),
+        lambda: stages.baseline_confusion(job.spec, folder, job.root, quiet, train),
     )
+    size, kind, clusters = opened.train.size, parts.data.order, None
+    if isinstance(kind, experiment.Guided):
+        make = (job.spec, kind, folder, size, job.root, quiet, train)
+        kind, clusters = kind.name, stages.clusters(*make)
+        prepare(parts.train)  # another run may have come between
     loop = compiled(job, method, opened)
     order = pipeline.ordered(
-        parts.data.order,
+        kind,
         parts.recipes,
-        opened.train.size,
+        size,
         parts.train.batch_size,
         parts.train.seed,
+        clusters,
     )
     training = Training(
         folder,
@@ -158,10 +175,14 @@ def compiled(job, method, opened):
     if job.kept is not None and likeness in job.kept:
         loop = job.kept[likeness]
         fresh = experiment.build(parts, method, classes, opened.size)
+        if parts.init is not None:
+            stages.start(fresh, parts.init)
         loop.restart([np.asarray(v) for v in fresh.weights])
         return loop
     with job.devices.scope():
         model = experiment.build(parts, method, classes, opened.size)
+        if parts.init is not None:
+            stages.start(model, parts.init)
         optimizer = scaled(parts.optimizer(), parts.train.precision)
     loop = loops.Loop(
         model,
@@ -210,6 +231,7 @@ def describe(job, opened, loop):
         "classes": list(opened.train.classes),
         "size": opened.size,
         "resize": opened.resize,
+        "fit": opened.fit,
         "mean": list(opened.normal.mean),
         "deviation": list(opened.normal.deviation),
         "images": {
@@ -240,50 +262,9 @@ def record(folder, spec, row, loop, opened, chief):
     if not values["test"]:  # the epochs were judged on the validation split
         values["test"] = loop.evaluator(opened.plain("test"))
     for split, terms in values.items():
+        if not terms:
+            continue
         result = {"evaluation": "terms", "split": split, "values": terms}
         result |= {"epoch": row["epoch"], "config": config.digest(spec)}
         if chief:
             runs.append_result(folder, result)
-
-
-def baseline_confusion(spec, folder, root, quiet):
-    """Confusions of the supervised run a config `needs`, trained if it is not there.
-
-    They are counted on the baseline's held-out training images, as probabilities.
-    """
-    from ssl_tf import evaluator
-
-    needed = baseline_spec(spec)
-    name = folder.parent.name
-    place = folder.parents[2] / needed["method"]["name"] / name / folder.name
-    if not runs.finished(place):
-        train(needed, place, root=root, quiet=quiet)
-    soft = {"soft": True}
-    values = evaluator.evaluate(
-        place, "confusion", root=root, split="validation", changes=soft
-    )
-    return values["matrix"]
-
-
-def baseline_spec(spec):
-    """The config named in `needs`, with the trunk, data and budget of this one."""
-    needs = spec.get("needs") or {}
-    if "config" not in needs:
-        raise BadInput(
-            "method.branches: groups of {classes_per_group: n} come from a baseline; "
-            "name its config in `needs: {config: supervised/<arch>_<dataset>}`."
-        )
-    path = config.home() / "configs" / f"{needs['config']}.yaml"
-    needed = config.load(path)
-    budget = {k: v for k, v in spec["train"].items() if k != "best"}
-    needed |= {
-        "backbone": spec["backbone"],
-        "data": needed["data"] | spec["data"],
-        "train": needed["train"] | budget,
-    }
-    if not needed["data"].get("validation"):
-        raise BadInput(
-            "data.validation: groups come from a baseline's confusions on images it "
-            "was not trained on; set it, e.g. to 0.1."
-        )
-    return needed

@@ -8,9 +8,10 @@ import numpy as np
 
 from ssl_tf import runs, schedules, state
 from ssl_tf.data import decode, pipeline
-from ssl_tf.errors import BadInput
+from ssl_tf.errors import BadInput, have
 from ssl_tf.loop import MOST_UPDATES
 from ssl_tf.ops import distribute
+from ssl_tf.watching import Collapse, Judge, stale
 
 SECONDS_A_CALL = 1.0
 
@@ -56,6 +57,8 @@ class Training:
         self.callbacks = keras.callbacks.CallbackList(
             list(callbacks), model=loop.method
         )
+        self.judge = Judge(loop, opened, parts.recipes, parts.train)
+        self.collapse = Collapse(loop.method.terms, progress.warn)
         self.chief = distribute.worker()[0] == 0
         self.steps_per_epoch = len(order(0))
         self.step, self.rows, self.best = 0, [], None
@@ -80,13 +83,21 @@ class Training:
             self.loop.feed(lambda part: self.batches(part, start))
             self.callbacks.on_train_begin()
             with self.progress:
-                while self.step < total:
+                while self.step < total and not stale(self.rows, self.train):
                     self.epoch(self.step // self.steps_per_epoch)
             self.callbacks.on_train_end()
+            if self.train.patience is not None:
+                self.return_to_best()
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
         return self.rows
+
+    def return_to_best(self):
+        """The weights of the best evaluation; the chief wrote them."""
+        distribute.agree(self.loop.strategy, [0.0])  # all wait for the chief
+        with self.loop.strategy.scope():
+            runs.load_weights(self.loop.method, self.folder / "best.weights.h5")
 
     def on_signal(self, number, frame):
         self.signal = number
@@ -99,6 +110,7 @@ class Training:
             self.opened.normal,
             seed=self.train.seed,
             size=self.opened.size,
+            fit=self.opened.fit,
             part=part,
             start=start,
         )
@@ -150,6 +162,7 @@ class Training:
                 "good state is kept. Try a smaller optimizer.learning_rate under "
                 "another --name."
             )
+        self.collapse(terms, self.step)
         for row in terms:  # one by one: the sum must not depend on `count`
             self.sums += row
         self.step += count
@@ -182,10 +195,9 @@ class Training:
             row["l2"] = float(self.loop.optimizer.penalty())
         every = self.train.evaluate_every
         if done == self.train.epochs or (every and done % every == 0):
-            split = "test" if self.opened.validation is None else "validation"
-            values = self.loop.evaluator(self.opened.plain(split))
-            row |= {f"{split}_{name}": value for name, value in values.items()}
-            self.keep_best(split, values)
+            values = self.judge(done)
+            row |= {f"{self.judge.split}_{k}": value for k, value in values.items()}
+            self.keep_best(values)
         images = self.steps_per_epoch * self.train.batch_size
         row |= {
             "seconds": round(self.clock["seconds"], 3),
@@ -204,10 +216,15 @@ class Training:
         self.callbacks.on_epoch_end(epoch, row)
         self.progress.close_epoch(row)
 
-    def keep_best(self, split, values):
+    def keep_best(self, values):
         term = self.train.best
         if term is None:
             return
+        if term not in values:
+            raise BadInput(
+                f"train.best: {term!r} is not measured on held-out images. Have: "
+                f"{have(values)}."
+            )
         score = -values[term] if "loss" in term else values[term]
         if self.best is None or score > self.best:
             self.best = score

@@ -16,9 +16,9 @@ FLOORS = [
     {"layers", "losses", "augment", "optim", "schedules"},
     {"methods", "backbones", "data", "weights"},
     {"evaluation"},
-    {"loop", "training", "progress", "scalars"},
-    {"sections", "experiment", "opening", "trainer", "evaluator", "converter", "results"}
-    | {"rehearsal"},
+    {"loop", "training", "watching", "progress", "scalars"},
+    {"sections", "experiment", "opening", "trainer", "stages", "evaluator", "converter"}
+    | {"results", "rehearsal"},
     {"figures", "galleries", "page"},
     {"cli"},
     {"measure"},

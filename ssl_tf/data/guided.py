@@ -14,7 +14,6 @@ import numpy as np
 
 from ssl_tf.errors import BadInput
 
-
 ORDERS = ("deal", "strict", "notebook")
 
 

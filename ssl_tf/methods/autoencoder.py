@@ -26,6 +26,8 @@ class Autoencoder(Method):
         BadInput: the backbone is no such encoder.
     """
 
+    labelled = False
+
     def __init__(self, backbone, noise: NonNegative = 0.01, momentum: Fraction = 0.99):
         stages = encoder_stages(backbone)
         super().__init__(backbone, name="autoencoder", taps=("retrieval",))

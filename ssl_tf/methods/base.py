@@ -25,12 +25,15 @@ class Method(keras.Model):
         scores: the names `score` returns; empty if a single image has none.
         couples: whether an image's loss depends on the others of its batch.
         views: how many views of an image `objective` needs.
+        labelled: whether it needs the classes of images.
+        still: the backbone normalises with its running statistics in training, too.
     """
 
     terms = ("loss",)
     minimised = ("loss",)
     couples = False
     views = 1
+    labelled = True
 
     def __init__(self, backbone, name=None, taps=()):
         super().__init__(name=name)
@@ -43,6 +46,7 @@ class Method(keras.Model):
             model(images, training=training)
         )
         self.recomputed = None
+        self.still = False
 
     def call(self, images, training=False):
         return self.backbone(images, training=training)
@@ -68,6 +72,7 @@ class Method(keras.Model):
 
     def features(self, images, training):
         """`[features, *outputs of the tapped layers]`."""
+        training = training and not self.still
         if self.recomputed is not None and training:
             return self.recomputed(images)
         return self.forward(images, training)

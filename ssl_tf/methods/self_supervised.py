@@ -23,6 +23,7 @@ class SelfSupervised(Method):
     """
 
     couples = True
+    labelled = False
 
     def __init__(self, backbone, name, classes=0, probe=False):
         super().__init__(backbone, name=name)

@@ -1,0 +1,143 @@
+"""The sections of a config whose keys are fixed: data, training, learning rate."""
+
+from typing import Annotated, Literal, NamedTuple
+
+from ssl_tf import schema
+from ssl_tf.schedules import CONTEXT, SCHEDULES
+from ssl_tf.schema import Count, Fraction, NonNegative, Positive, Whole
+
+Triple = tuple[float, float, float]
+
+
+class Explicit(NamedTuple):
+    """Constants of the normalisation, per channel, for images in [0, 1]."""
+
+    mean: Triple
+    deviation: Triple
+
+
+class Guided(NamedTuple):
+    """An order in which look-alike images are kept apart, see `data/guided.py`.
+
+    Attributes:
+        name: "deal", "strict" or the authors' "notebook".
+        clusters: pseudo-labels to make.
+        labels: a `.npy` of them, `[N]`, one a training image; `None` clusters the
+            features of the autoencoder that the config `needs`.
+        restarts: of k-means.
+    """
+
+    name: Literal["deal", "strict", "notebook"]
+    clusters: Annotated[int, schema.Range(low=2)] = 64
+    labels: str | None = None
+    restarts: Count = 10
+
+
+class Data(NamedTuple):
+    """What every data set takes beside its own arguments.
+
+    Attributes:
+        validation: share of the training images held out, class by class; "test"
+            judges on the test images, as some of the papers do.
+        limit: use only the first so many training images.
+        per_class: use so many training images of each class, a fixed draw.
+        share: use this share of the training images, class by class, a fixed draw;
+            "authors" takes G-SimCLR's positions.
+        draw: seed of that draw.
+        classes: use only these classes, in this order.
+        norm: "unit" leaves [0, 1], "mean_std" subtracts and divides per channel,
+            "saturated" does it with SSAL's float32 sums; or the constants.
+        resize: shorter side, in pixels, before the central crop of evaluation.
+        fit: how a whole image becomes a square: "centre" cuts it out, "squash" (PIL's
+            antialiased bilinear filter) and "interpolate" (without antialiasing) do
+            not keep the aspect ratio.
+        order: "shuffled"; "authors" replays SSAL's NumPy order and draws; or a section
+            for guided batches.
+    """
+
+    validation: Fraction | Literal["test"] = 0.0
+    limit: Count | None = None
+    per_class: Count | None = None
+    share: (
+        Annotated[float, schema.Range(above=0, high=1)] | Literal["authors"] | None
+    ) = None
+    draw: Whole = 0
+    classes: list[str] | None = None
+    norm: Literal["unit", "mean_std", "saturated"] | Explicit = "unit"
+    resize: Count | None = None
+    fit: Literal["centre", "squash", "interpolate"] = "centre"
+    order: Literal["shuffled", "authors"] | Guided = "shuffled"
+
+
+class Train(NamedTuple):
+    """How long and in which portions.
+
+    Attributes:
+        batch_size: images an update, over all replicas.
+        epochs: passes over the training images.
+        seed: of weights, order, views and masks.
+        accumulate: parts a replica's batch is computed in; batch norm then sees each
+            part alone.
+        recompute: keep only every n-th block's activations; 0 keeps all.
+        xla: compile with XLA; "auto" does on GPU and TPU.
+        precision: Keras dtype policy.
+        evaluate_every: epochs between evaluations; 0 only after the last.
+        knn: training images among which the online kNN looks at each evaluation; 0
+            leaves it out.
+        best: term whose best value on the held-out images is kept, or none.
+        patience: evaluations without a new best after which training stops; the run
+            then ends with its best weights, as it does at its last epoch.
+        keep_every: epochs between kept weights; 0 keeps only the last.
+        save_minutes: between states within an epoch.
+        deterministic: the same bits every time, on the same devices.
+    """
+
+    batch_size: Count
+    epochs: Count
+    seed: Whole = 0
+    accumulate: Count = 1
+    recompute: Whole = 0
+    xla: bool | Literal["auto"] = "auto"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    evaluate_every: Whole = 1
+    knn: Whole = 0
+    best: str | None = None
+    patience: Count | None = None
+    keep_every: Whole = 0
+    save_minutes: NonNegative = 5.0
+    deterministic: bool = True
+
+
+class Init(NamedTuple):
+    """Weights to start from.
+
+    Attributes:
+        run: a finished run with the same backbone.
+        weights: "last", "best" or the name of another `.weights.h5` in it.
+        parts: "backbone", or "all": the same method, too.
+        freeze: do not train the backbone; its batch norms keep their statistics.
+        still: train it, but normalise with its running statistics as they are.
+    """
+
+    run: str
+    weights: str = "last"
+    parts: Literal["backbone", "all"] = "backbone"
+    freeze: bool = False
+    still: bool = False
+
+
+Schedule = Annotated[dict, schema.Table(SCHEDULES, CONTEXT)]
+
+
+class Rate(NamedTuple):
+    """The learning rate.
+
+    Attributes:
+        learning_rate: peak.
+        per: images the peak holds for; it grows with the batch. `None`: any batch.
+        schedule: section of `SCHEDULES`.
+    """
+
+    learning_rate: Positive
+    per: Count | None = None
+    schedule: Schedule | None = None

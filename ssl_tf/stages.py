@@ -1,0 +1,167 @@
+"""What a run needs first: a baseline's confusions, pseudo-labels, weights to start."""
+
+import sys
+import time
+
+import numpy as np
+
+from ssl_tf import config, runs
+from ssl_tf.errors import BadInput
+from ssl_tf.ops import distribute
+
+CLUSTERS = "clusters.npy"
+
+
+def start(method, init):
+    """Gives a built method the weights of another run, and freezes as asked.
+
+    Args:
+        method: `Method`.
+        init: `sections.Init`.
+
+    Raises:
+        BadInput: no such run or weights, or another backbone.
+    """
+    runs.stored(init.run)
+    file = f"{init.run}/{init.weights}.weights.h5"
+    if init.parts == "all":
+        runs.load_weights(method, file)
+    else:
+        runs.load_weights(method.backbone, file, more=True)
+    method.still = init.still or init.freeze
+    if init.freeze:
+        method.backbone.trainable = False
+
+
+def needed(spec, folder, why):
+    """`(path of the config in `needs`, its run folder)`; `why` if there is none."""
+    needs = spec.get("needs") or {}
+    if "config" not in needs:
+        raise BadInput(why)
+    path = config.home() / "configs" / f"{needs['config']}.yaml"
+    method = config.read_yaml(path)["method"]["name"]
+    seed = spec["train"].get("seed", 0)
+    return path, runs.folder(folder.parents[2], method, path.stem, None, seed)
+
+
+def clusters(spec, order, folder, size, root, quiet, train):
+    """Pseudo-labels `[size]` int32 of a guided run's training images.
+
+    The autoencoder that the config `needs` is trained if it is not there, its features
+    are clustered, and the clusters kept in the run folder as `clusters.npy`.
+
+    Args:
+        spec: the run's config.
+        order: `sections.Guided`.
+        folder: the run folder.
+        size: training images.
+        root: where the images are.
+        quiet: print warnings only.
+        train: `trainer.train`.
+
+    Raises:
+        BadInput: named labels that are missing, damaged or of another number.
+    """
+    own = folder / CLUSTERS
+    if order.labels is not None:
+        return read_labels(order.labels, size)
+    if distribute.worker()[0] > 0:  # the chief makes them
+        while not own.exists():
+            time.sleep(1)
+    if not own.exists():
+        made = cluster(spec, order, folder, root, quiet, train)
+        with runs.atomic(own) as out:
+            np.save(out, made)
+    return read_labels(own, size)
+
+
+def cluster(spec, order, folder, root, quiet, train):
+    """k-means on the features of the autoencoder, which is trained first if need be."""
+    from ssl_tf import evaluator
+
+    path, place = needed(
+        spec,
+        folder,
+        "data.order: pseudo-labels come from an autoencoder; name its config in "
+        "`needs: {config: autoencoder/<arch>_<dataset>}`, or a file in "
+        "data.order.labels.",
+    )
+    first, ours = config.load(path), dict(spec["data"])
+    images = {k: v for k, v in ours.items() if k not in ("order", "norm")}
+    first["train"]["seed"] = spec["train"].get("seed", 0)
+    kept = {k: v for k, v in images.items() if k != "validation"}
+    first["data"] = first["data"] | kept
+    train(first, place, root=root, quiet=quiet, origin=runs.origin(path))
+    if not quiet:
+        print(f"{folder}: {order.clusters} clusters of {place}", file=sys.stderr)
+    values = evaluator.evaluate(
+        place,
+        "pseudo_labels",
+        root=root,
+        changes={"clusters": order.clusters, "restarts": order.restarts},
+        data={"validation": 0.0, **images},
+    )
+    return values["cluster"]
+
+
+def read_labels(path, size):
+    """int32 `[size]` from a `.npy`."""
+    try:
+        labels = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise BadInput(
+            f"data.order.labels: {path} does not exist; make it with `python -m "
+            "ssl_tf.evaluate AUTOENCODER_RUN pseudo_labels`, or leave labels out."
+        ) from None
+    except (OSError, ValueError, EOFError) as error:
+        why = " ".join(str(error).split())[:100]
+        raise BadInput(f"{path}: is no array of labels ({why}).") from None
+    if labels.shape != (size,) or labels.dtype.kind not in "iu":
+        raise BadInput(
+            f"{path}: holds {labels.dtype} {list(labels.shape)}; one whole number for "
+            f"each of the {size} training images is needed."
+        )
+    return labels.astype(np.int32)
+
+
+def baseline_confusion(spec, folder, root, quiet, train):
+    """Confusions of the supervised run a config `needs`, trained if it is not there.
+
+    They are counted on the baseline's held-out training images, as probabilities.
+    """
+    from ssl_tf import evaluator
+
+    first = baseline_spec(spec)
+    name = folder.parent.name
+    place = folder.parents[2] / first["method"]["name"] / name / folder.name
+    if not runs.finished(place):
+        train(first, place, root=root, quiet=quiet)
+    soft = {"soft": True}
+    values = evaluator.evaluate(
+        place, "confusion", root=root, split="validation", changes=soft
+    )
+    return values["matrix"]
+
+
+def baseline_spec(spec):
+    """The config named in `needs`, with the trunk, data and budget of this one."""
+    needs = spec.get("needs") or {}
+    if "config" not in needs:
+        raise BadInput(
+            "method.branches: groups of {classes_per_group: n} come from a baseline; "
+            "name its config in `needs: {config: supervised/<arch>_<dataset>}`."
+        )
+    path = config.home() / "configs" / f"{needs['config']}.yaml"
+    first = config.load(path)
+    budget = {k: v for k, v in spec["train"].items() if k != "best"}
+    first |= {
+        "backbone": spec["backbone"],
+        "data": first["data"] | spec["data"],
+        "train": first["train"] | budget,
+    }
+    if not first["data"].get("validation"):
+        raise BadInput(
+            "data.validation: groups come from a baseline's confusions on images it "
+            "was not trained on; set it, e.g. to 0.1."
+        )
+    return first
