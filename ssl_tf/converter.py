@@ -11,7 +11,7 @@ import numpy as np
 
 from ssl_tf import config, experiment, opening, runs
 from ssl_tf.errors import BadInput
-from ssl_tf.weights import checksums, files, port, tables, wiring
+from ssl_tf.weights import checksums, files, keras_files, port, tables, wiring
 
 PROBE = 20210107  # seed of the image in the certificate
 
@@ -100,10 +100,10 @@ def fill(method, file, form, key):
     try:
         compared = 0
         if form == "keras_h5":
-            layers = files.keras_layers(file)
+            layers = keras_files.keras_layers(file)
             names = tables.keras_names(method, layers)
             compared = wiring.check(method, layers, names)
-            arrays, rules = files.flat(layers), tables.keras_rules(names)
+            arrays, rules = keras_files.flat(layers), tables.keras_rules(names)
         else:
             arrays = files.read(file, form, key)
             table = tables.torch_rules if form == "torch" else tables.own_rules

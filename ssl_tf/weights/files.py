@@ -5,7 +5,6 @@ import math
 import mmap
 import struct
 import zipfile
-from typing import NamedTuple
 
 import numpy as np
 
@@ -29,25 +28,6 @@ SAFE_KINDS = {
     "U8": "uint8",
     "BOOL": "bool",
 }
-
-
-class KerasLayer(NamedTuple):
-    """One layer of a Keras 2 file.
-
-    Attributes:
-        name: its name in the file.
-        kind: its class, such as "Conv2D"; guessed from its weights if the file
-            holds no model.
-        weights: `{"kernel": array, ...}`, by last path component, in file order.
-        config: its hyper-parameters, or `{}`.
-        inputs: names of the layers that feed it, or `()`.
-    """
-
-    name: str
-    kind: str
-    weights: dict
-    config: dict
-    inputs: tuple
 
 
 def read(path, form, key=None):
@@ -103,109 +83,10 @@ def dtype(name):
     return np.dtype(name).newbyteorder("<")
 
 
-def keras_layers(path):
-    """The layers of a Keras 2 HDF5 file, in the file's order.
-
-    Reads both whole models (`model.save`) and plain weights (`save_weights`).
-
-    Returns:
-        list of `KerasLayer`, also those without weights.
-
-    Raises:
-        BadInput: not such a file, damaged, or it points outside of itself.
-    """
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            group = file.get("model_weights", file)
-            about = described(file.attrs.get("model_config"))
-            names = texts(group, "layer_names")
-            if len(set(names)) < len(names):
-                raise BadInput("has two layers of the same name.")
-            found = [layer(group, name, about.get(name, {})) for name in names]
-    except BadInput as error:
-        raise BadInput(f"{path}: {error}") from None
-    except Exception as error:  # noqa: BLE001 - h5py raises several kinds
-        why = " ".join(str(error).split())[:120]
-        raise BadInput(f"{path}: is no readable HDF5 file ({why}).") from None
-    total = sum(x.nbytes for one in found for x in one.weights.values())
-    if total > LIMIT:
-        raise BadInput(f"{path}: holds {total} bytes of weights; {LIMIT} is the limit.")
-    return found
-
-
-def described(text):
-    """`{layer name: its entry in model_config}`; `{}` for plain weights."""
-    if text is None:
-        return {}
-    config = json.loads(text)["config"]
-    entries = config["layers"] if isinstance(config, dict) else config
-    # Sequential models repeat a layer's name in its config only.
-    return {entry.get("name") or entry["config"]["name"]: entry for entry in entries}
-
-
-def texts(group, name):
-    """A list of names kept as attribute, in pieces if it was too long for one."""
-    pieces = [group.attrs[name]] if name in group.attrs else []
-    while f"{name}{len(pieces)}" in group.attrs:
-        pieces.append(group.attrs[f"{name}{len(pieces)}"])
-    if not pieces:
-        raise BadInput(f"has no {name}; it is not a Keras 2 file.")
-    return [x.decode() if isinstance(x, bytes) else str(x) for p in pieces for x in p]
-
-
-def layer(group, name, entry):
-    """A `KerasLayer` from its group and its entry in the model's config."""
-    weights = {}
-    for path in texts(member(group, name), "weight_names"):
-        last = path.rpartition("/")[2].partition(":")[0]
-        if last in weights:
-            raise BadInput(f"layer {name!r} has two weights {last!r}.")
-        weights[last] = numbers(member(group, f"{name}/{path}"), f"{name}/{path}")
-    kind = entry.get("class_name") or guessed(weights)
-    nodes = entry.get("inbound_nodes") or [[]]
-    inputs = tuple(str(source[0]) for source in nodes[0])
-    return KerasLayer(name, kind, weights, entry.get("config") or {}, inputs)
-
-
-def member(group, path):
-    """What lies at `path` in this very file: links to other files are not followed."""
-    import h5py
-
-    here = group
-    for part in path.split("/"):
-        if not isinstance(here.get(part, getlink=True), h5py.HardLink):
-            raise BadInput(f"{path!r} is missing or a link to elsewhere.")
-        here = here[part]
-    return here
-
-
-def numbers(dataset, name):
-    """A dataset as array, if its numbers really lie in the file."""
-    size = math.prod(dataset.shape) * dataset.dtype.itemsize
-    if dataset.external or dataset.is_virtual or dataset.dtype.kind not in "fiub":
-        raise BadInput(f"{name!r} holds no numbers of its own.")
-    if size > LIMIT or (size and not dataset.id.get_storage_size()):
-        raise BadInput(f"{name!r} claims {size} bytes that are not there.")
-    return dataset[()]
-
-
-def guessed(weights):
-    """The class of a layer by its weights."""
-    if "moving_mean" in weights:
-        return "BatchNormalization"
-    rank = np.ndim(weights.get("kernel", 0))
-    return {4: "Conv2D", 2: "Dense"}.get(rank, "")
-
-
-def flat(layers):
-    """`{layer/weight: array}` of `KerasLayer`s."""
-    return {f"{one.name}/{w}": x for one in layers for w, x in one.weights.items()}
-
-
 def keras_h5(path, key):
-    return flat(keras_layers(path))
+    from ssl_tf.weights import keras_files
+
+    return keras_files.flat(keras_files.keras_layers(path))
 
 
 def npz(path, key):

@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from ssl_tf.errors import BadInput, have
+from ssl_tf.weights import gsimclr
 from ssl_tf.weights.port import Rule, conv, dense, put
 
 
@@ -116,11 +117,13 @@ def keras_names(method, layers):
 
     Args:
         method: `Method`.
-        layers: list of `files.KerasLayer`.
+        layers: list of `keras_files.KerasLayer`.
 
     Raises:
         BadInput: no table for this backbone, or another number of layers.
     """
+    if gsimclr.handles(method):
+        return gsimclr.keras_names(method, layers)
     named = [*NAMED, *FAMILIES[family(method)]]
     names, theirs, ours = {}, {}, {}
     for layer in layers:

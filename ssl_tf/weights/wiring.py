@@ -12,7 +12,7 @@ def check(method, layers, names):
 
     Args:
         method: `Method`.
-        layers: list of `files.KerasLayer`.
+        layers: list of `keras_files.KerasLayer`.
         names: `{layer in the file: ours}`, from `tables.keras_names`.
 
     Returns:
@@ -77,13 +77,15 @@ def feeders(inputs, weighted):
 
 
 def wired(method):
-    """`feeders` of a method's classifier, backbone and branches, and all its layers."""
+    """`feeders` of all parts of a method that are imported, and all their layers."""
     ends = lambda tensors: [t._keras_history.operation.name for t in tensors]
     listed = lambda x: x if isinstance(x, (list, tuple)) else [x]
-    inputs = {method.head.name: ends([method.backbone.output])}
-    objects = {method.head.name: method.head}
-    branches = zip(getattr(method, "branches", []), method.taps)
-    for model, tap in [(method.backbone, None), *branches]:
+    inputs, objects, before = {}, {}, ends([method.backbone.output])
+    for layer in listed(getattr(method, "head", None) or []):
+        inputs[layer.name], objects[layer.name] = before, layer
+        before = [layer.name]
+    grown = getattr(method, "branches", None) or [getattr(method, "decoder", None)]
+    for model, tap in [(method.backbone, None), *zip(grown, method.taps)]:
         for layer in model.layers:
             first = layer.output is model.input
             fed = [tap] * bool(tap) if first else ends(listed(layer.input))

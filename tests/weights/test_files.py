@@ -10,7 +10,7 @@ from golden_weights import keras_value
 from official_files import layout, write_h5
 
 from ssl_tf.errors import BadInput
-from ssl_tf.weights import files
+from ssl_tf.weights import files, keras_files
 
 TINY = "se-wrn10-2_tiny"
 
@@ -27,7 +27,7 @@ def one_line(path, form):
 def test_layers_of_a_keras_file_come_in_its_order(tmp_path, model, pieces):
     layers = layout(TINY)
     write_h5(tmp_path / "x.h5", layers, first=0, model=model, pieces=pieces)
-    found = files.keras_layers(tmp_path / "x.h5")
+    found = keras_files.keras_layers(tmp_path / "x.h5")
     ordered = sorted(layers, key=lambda one: one["place"])
     assert [x.name for x in found] == [one["name"] for one in ordered]
     for ours, theirs in zip(found, ordered):

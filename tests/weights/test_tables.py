@@ -15,7 +15,7 @@ from torch_containers import write_state
 
 from ssl_tf import config, experiment, opening
 from ssl_tf.errors import BadInput
-from ssl_tf.weights import files, port, tables, wiring
+from ssl_tf.weights import files, keras_files, port, tables, wiring
 
 SLOW = ["densenet190-40_ssal"]
 IMAGENET = {"baseline": "supervised", "ssal": "ssal"}
@@ -35,10 +35,10 @@ def built(found):
 
 
 def imported(method, path):
-    layers = files.keras_layers(path)
+    layers = keras_files.keras_layers(path)
     names = tables.keras_names(method, layers)
     compared = wiring.check(method, layers, names)
-    port.port(method, files.flat(layers), tables.keras_rules(names))
+    port.port(method, keras_files.flat(layers), tables.keras_rules(names))
     return names, compared
 
 
