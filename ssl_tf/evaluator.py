@@ -175,6 +175,7 @@ def named(
         )
     done = Run(folder, weights)
     opened = done.opened(root, dataset, data, labelled="store" not in wanted)
+    called = label(name, found, given, changes or {}, dataset)
     place = None if keep == "none" else done.folder / store.FOLDER
     context = {
         "method": done.method,
@@ -185,8 +186,11 @@ def named(
     if "store" in wanted:
         kind = "float32" if keep == "none" else keep
         context["store"] = store.Store(done.method, place, done.file, kind)
+    if "tune" in wanted:
+        from ssl_tf.tuning import Tune
+
+        context["tune"] = Tune(done, stem(called), data, root, weights)
     values = function(**{k: v for k, v in context.items() if k in wanted})
-    called = label(name, found, given, changes or {}, dataset)
     record = {
         "evaluation": called,
         "split": split,

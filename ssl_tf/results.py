@@ -83,8 +83,9 @@ def key(record):
 
 
 def folders(root):
-    """All run folders below `root`."""
-    return sorted(p.parent for p in Path(root).glob("**/config.yaml"))
+    """All run folders below `root`, but for those inside others (fine-tuning)."""
+    found = {path.parent for path in Path(root).glob("**/config.yaml")}
+    return sorted(p for p in found if found.isdisjoint(p.parents))
 
 
 def read_lines(path):

@@ -158,7 +158,8 @@ def run(job, quiet, callbacks=()):
     rows = training.run()
     if training.chief:
         runs.save_weights(loop.method, folder, "last")
-    record(folder, job.spec, rows[-1], loop, opened, training.chief)
+    row = rows[-1] if parts.train.patience is None else {"epoch": rows[-1]["epoch"]}
+    record(folder, job.spec, row, loop, opened, training.chief)
     return folder
 
 
@@ -259,8 +260,8 @@ def record(folder, spec, row, loop, opened, chief):
         if getattr(opened, split) is not None:
             own = {k: v for k, v in row.items() if k.startswith(f"{split}_")}
             values[split] = {k.removeprefix(f"{split}_"): v for k, v in own.items()}
-    if not values["test"]:  # the epochs were judged on the validation split
-        values["test"] = loop.evaluator(opened.plain("test"))
+    for split, terms in values.items():  # judged on the other split, or other weights
+        values[split] = terms or loop.evaluator(opened.plain(split))
     for split, terms in values.items():
         if not terms:
             continue

@@ -17,7 +17,16 @@ FLOORS = [
     {"methods", "backbones", "data", "weights"},
     {"evaluation"},
     {"loop", "training", "watching", "progress", "scalars"},
-    {"sections", "experiment", "opening", "trainer", "stages", "evaluator", "converter"}
+    {
+        "sections",
+        "experiment",
+        "opening",
+        "trainer",
+        "stages",
+        "tuning",
+        "evaluator",
+        "converter",
+    }
     | {"results", "rehearsal"},
     {"figures", "galleries", "page"},
     {"cli"},

@@ -2,6 +2,7 @@
 
 from ssl_tf.evaluation.combination import combination
 from ssl_tf.evaluation.confusion import confusion
+from ssl_tf.evaluation.finetune import finetune
 from ssl_tf.evaluation.knn import knn
 from ssl_tf.evaluation.linear import linear
 from ssl_tf.evaluation.linear_gsimclr import linear_gsimclr
@@ -13,12 +14,13 @@ from ssl_tf.evaluation.terms import terms
 from ssl_tf.evaluation.views import views
 
 # What the evaluator supplies, to those that ask for it: a `Store` of the method's
-# features and the run's recipes beside the contract's three.
-SUPPLIED = ("method", "train", "test", "store", "recipes")
+# features, the run's recipes and a way to train beside the contract's three.
+SUPPLIED = ("method", "train", "test", "store", "recipes", "tune")
 
 EVALUATIONS = {
     "combination": combination,
     "confusion": confusion,
+    "finetune": finetune,
     "knn": knn,
     "linear": linear,
     "linear_gsimclr": linear_gsimclr,
