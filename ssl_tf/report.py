@@ -7,10 +7,11 @@ python -m ssl_tf.report runs --keep results/mine.jsonl   numbers to commit
 
 import datetime
 import json
+import re
 import sys
 from pathlib import Path
 
-from ssl_tf import cli, config, page, results, runs
+from ssl_tf import cells, cli, config, page, results, runs
 from ssl_tf.errors import BadInput
 from ssl_tf.ops.stats import mean_and_deviation, standard_error
 
@@ -63,17 +64,34 @@ def tables(records, missing=True):
     labels = results.catalogue()["labels"]
     wanted = []
     if missing:
-        for method, arch, dataset, path in config.settings():
-            spec = config.read_yaml(path)
-            wanted.append((method, f"{arch}_{dataset}", None, spec))
+        for method, _, _, path in config.settings():
+            for variant in [None, *tabled(path)]:
+                spec = config.load(path, variant)
+                wanted.append((method, path.stem, variant, spec))
     rows = results.joined(
         results.lines(records, labels), results.expected(wanted, labels)
     )
+    titles = [title_of(row.line.setting) for row in rows]
     papers = {
-        title: [row for row in rows if row.line.setting.method in methods]
-        for title, methods in results.catalogue()["papers"].items()
+        title: [row for row, own in zip(rows, titles) if own == title]
+        for title in results.catalogue()["papers"]
     }
     return [(title, own) for title, own in papers.items() if own]
+
+
+def tabled(path):
+    """Variants of a config that have numbers of the paper of their own."""
+    variants = config.read_yaml(path).get("variants") or {}
+    return [n for n, v in variants.items() if any(k.startswith("paper") for k in v)]
+
+
+def title_of(setting):
+    """The paper whose table a setting belongs to: the first with a pattern for it."""
+    name = f"{setting.method}/{setting.name}"
+    for title, patterns in results.catalogue()["papers"].items():
+        if any(re.fullmatch(pattern, name) for pattern in patterns):
+            return title
+    return None
 
 
 def differences(records):
@@ -95,10 +113,10 @@ def differences(records):
             (
                 data,
                 line.label,
-                results.cell(other.values),
-                results.cell(line.values),
-                results.percent(gain, signed=True),
-                results.percent(error) if error is not None else "",
+                cells.cell(other.values),
+                cells.cell(line.values),
+                cells.percent(gain, signed=True),
+                cells.percent(error) if error is not None else "",
             )
         )
     return rows
@@ -118,7 +136,7 @@ def held_out(records):
             f"{x.setting.method}/{x.setting.name}",
             x.setting.variant or "default",
             x.label,
-            results.cell(x.values),
+            cells.cell(x.values),
         )
         for x in found
     ]
@@ -157,7 +175,7 @@ def as_markdown(found, records):
         "the authors' re-implementation, `org` the architecture's own paper.",
     ]
     for title, rows in found:
-        parts += [f"## {title}", page.markdown(results.HEAD, map(results.cells, rows))]
+        parts += [f"## {title}", page.markdown(cells.HEAD, map(cells.cells, rows))]
     gains = differences(records)
     if gains:
         parts += ["## Gain over the baseline", page.markdown(GAIN, gains)]
@@ -184,7 +202,7 @@ def write_page(path, found, records, roots):
         f for root in roots if Path(root).is_dir() for f in results.folders(root)
     ]
     sections = [
-        (title, page.table(results.HEAD, list(map(results.cells, rows))))
+        (title, page.table(cells.HEAD, list(map(cells.cells, rows))))
         for title, rows in found
     ]
     gains = differences(records)

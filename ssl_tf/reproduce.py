@@ -10,7 +10,7 @@ bash run_all.sh --pretrained               the authors' weights, evaluated by us
 import sys
 from pathlib import Path
 
-from ssl_tf import cli, config, cost, report, results, runs
+from ssl_tf import cells, cli, config, cost, report, results, runs
 from ssl_tf.errors import BadInput, have
 
 
@@ -171,10 +171,10 @@ def show(tables):
 
     for title, rows in tables:
         table = Table(title=title)
-        filled = [results.cells(row) for row in rows]
-        used = [i for i, _ in enumerate(results.HEAD) if any(c[i] for c in filled)]
+        filled = [cells.cells(row) for row in rows]
+        used = [i for i, _ in enumerate(cells.HEAD) if any(c[i] for c in filled)]
         for i in used:
-            table.add_column(results.HEAD[i], no_wrap=True)
+            table.add_column(cells.HEAD[i], no_wrap=True)
         for cells in filled:
             table.add_row(*(cells[i] for i in used))
         width = None if sys.stdout.isatty() else 160

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from ssl_tf import config, runs
 from ssl_tf.errors import BadInput
-from ssl_tf.ops.stats import mean_and_deviation
 
 KEPT = "results"  # committed: numbers that survive the machine
 
@@ -237,63 +236,7 @@ def plain_name(line):
     return line.setting.method, line.setting.name.removesuffix("_official")
 
 
-def percent(value, signed=False):
-    if value is None:
-        return ""
-    return f"{100 * value:+.2f}" if signed else f"{100 * value:.2f}"
-
-
-def cell(values):
-    """`78.12 ± 0.31 (3)` of shares; empty for none."""
-    if not values:
-        return ""
-    mean, spread = mean_and_deviation(values)
-    if spread is None:
-        return f"{percent(mean)} (1)"
-    return f"{percent(mean)} ± {percent(spread)} ({len(values)})"
-
-
-HEAD = (
-    "setting",
-    "variant",
-    "",
-    "org",
-    "paper",
-    "official weights",
-    "ours",
-    "difference",
-    "parameters",
-)
-
-
-def cells(row):
-    """The printed cells of a row, in the order of `HEAD`."""
-    line = row.line
-    mean = mean_and_deviation(line.values)[0] if line.values else None
-    known = line.paper is not None and mean is not None
-    return (
-        line.setting.name,
-        line.setting.variant or "default",
-        line.label,
-        percent(line.org),
-        percent(line.paper),
-        cell(row.official.values) if row.official else "",
-        cell(line.values) or todo(line.setting),
-        percent(mean - line.paper, signed=True) if known else "",
-        f"{line.parameters:,}" if line.parameters else "",
-    )
-
-
 @functools.cache
 def catalogue():
     """`configs/run_all.yaml`: papers, labels, experiments and the demo."""
     return config.read_yaml(config.home() / "configs" / "run_all.yaml")
-
-
-def todo(setting):
-    """What fills an empty cell: the identifier to give to `run_all.sh`."""
-    wanted = f"{setting.method}/{setting.name}", setting.variant
-    for name, entry in catalogue()["experiments"].items():
-        if (entry["config"], entry.get("variant")) == wanted:
-            return f"`{name}`"
-    return ""

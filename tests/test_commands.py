@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from ssl_tf import (
+    cells,
     config,
     embed,
     evaluate,
@@ -207,8 +208,8 @@ def test_several_seeds_become_mean_and_deviation(folder):
         for s, v in enumerate((0.5, 0.6, 0.7))
     ]
     line = results.lines(seeds, results.catalogue()["labels"])[0]
-    assert results.cell(line.values) == "60.00 ± 10.00 (3)"
-    assert results.cell(line.values[:1]) == "50.00 (1)" and results.cell([]) == ""
+    assert cells.cell(line.values) == "60.00 ± 10.00 (3)"
+    assert cells.cell(line.values[:1]) == "50.00 (1)" and cells.cell([]) == ""
 
 
 def test_ssal_on_a_users_folder_trains_its_baseline_and_groups_by_it(tmp_path, rng):
