@@ -101,7 +101,14 @@ def down(planes, row, beyond):
 
 def reflected(planes, reach, axis):
     """`reach` more pixels on both sides of an axis, the edge itself not doubled."""
-    return tf.pad(planes, [[reach * (i == axis)] * 2 for i in range(4)], "REFLECT")
+    length = planes.shape[axis]
+    sizes = [1, reach, length - 2 * reach - 2, reach, 1]
+    if sizes[2] < 0:  # the two ends overlap
+        places = np.pad(np.arange(length), reach, "reflect")
+        return tf.gather(planes, places, axis=axis)
+    _, first, _, last, _ = tf.split(planes, sizes, axis)
+    ends = (tf.reverse(end, [axis]) for end in (first, last))
+    return tf.concat([next(ends), planes, next(ends)], axis)
 
 
 def repeated(planes, reach, axis):
