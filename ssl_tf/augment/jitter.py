@@ -43,10 +43,8 @@ def jitter(images, seeds, strength, p=1.0, rounding=False):
     a, b, c = draws.split(seeds, 3)
     order = draws.permutations(a, 4)  # [B, 4]
     factors = drawn(b, strength)
-    place = tf.argmax(tf.cast(order == HUE, tf.int32), axis=1, output_type=tf.int32)
-    if p < 1:
-        place = tf.where(draws.uniform(c)[:, 0] < p, place, 4)
-    return changed(images, order, factors, place, rounding)
+    chosen = draws.uniform(c)[:, 0] < p
+    return changed(images, order, factors, chosen, rounding)
 
 
 def drawn(seeds, strength):
@@ -57,29 +55,31 @@ def drawn(seeds, strength):
     return low + draws.uniform(seeds, 4) * (high - low)
 
 
-def changed(images, order, factors, place, rounding=False):
+def changed(images, order, factors, chosen, rounding=False):
     """The four changes in turn.
 
     Args:
         images: `[B, 3, H, W]`, see `jitter`.
         order: `[B, 4]` int32, which change comes first, second, ...
         factors: `[B, 4]` float32 by change: three factors, and turns of the hue.
-        place: `[B]` int32, where in the order hue comes; 4 changes nothing.
+        chosen: `[B]` bool, which images to change at all.
+        rounding: see `jitter`.
     """
     mix, turn = (eight_bit.mixed, eight_bit.turned) if rounding else (mixed, hue.turned)
 
-    def with_hue_at(at):
-        def change(x, order, factors):
-            for number in range(4):
-                which = order[:, number]
-                factor = tf.gather(factors, which, axis=1, batch_dims=1)
-                x = turn(x, factor) if number == at else mix(x, which, factor)
-            return x
+    turned = lambda x, which, factor: turn(x, factor)
 
-        return change
+    def change(number, x):
+        which = order[:, number]
+        factor = tf.gather(factors, which, axis=1, batch_dims=1)
+        kind = tf.cast(which == HUE, tf.int32)
+        kind = tf.where(chosen, kind, 2)
+        return number + 1, planes.grouped(kind, [mix, turned, None], x, which, factor)
 
-    changes = [*(with_hue_at(at) for at in range(4)), None]
-    return planes.grouped(place, changes, images, order, factors)
+    # A loop of the graph, not of Python: four times less of it to build.
+    shapes = tf.TensorShape([]), images.shape
+    given = tf.constant(0), images
+    return tf.while_loop(lambda number, x: number < 4, change, given, shapes)[1]
 
 
 def mixed(images, which, factor):
