@@ -175,8 +175,8 @@ def show(tables):
         used = [i for i, _ in enumerate(cells.HEAD) if any(c[i] for c in filled)]
         for i in used:
             table.add_column(cells.HEAD[i], no_wrap=True)
-        for cells in filled:
-            table.add_row(*(cells[i] for i in used))
+        for own in filled:
+            table.add_row(*(own[i] for i in used))
         width = None if sys.stdout.isatty() else 160
         Console(width=width).print(table)
 
