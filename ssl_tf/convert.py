@@ -70,7 +70,8 @@ def catalogue(options):
 
     for name, entry in manifest.load().items():
         there = (options.models / entry.file).exists()
-        paper = ", ".join(f"{k} {v}" for k, v in entry.paper.get("terms", {}).items())
+        tables = (x for x in entry.paper.values() if isinstance(x, dict))
+        paper = ", ".join(f"{k} {v}" for x in tables for k, v in x.items())
         print(f"{name:32} {entry.file:28} {'here' if there else '-':5} {paper}")
     return 0
 

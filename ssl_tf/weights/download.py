@@ -8,25 +8,17 @@ import re
 import sys
 import urllib.error
 import urllib.request
-import zipfile
-import zlib
 from pathlib import Path
 
 from ssl_tf import runs
 from ssl_tf.errors import BadInput
 from ssl_tf.weights.checksums import checksum, digest, verify
+from ssl_tf.weights.zipped import Refused, extract
 
 ATTEMPTS = 5
 TIMEOUT = 60  # seconds without a byte
 CHUNK = 2**18
 LIMIT = 16 * 2**30  # bytes, where the manifest knows no size
-
-
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
-
-
-class Refused(Exception):
-    """A mirror does not give the file; the next one may."""
 
 
 def fetch(entry, folder):
@@ -46,6 +38,9 @@ def fetch(entry, folder):
     """
     path = Path(folder) / entry.file
     if not path.exists():
+        if entry.member is not None and unpacked(entry, path):
+            verify(entry, path)
+            return path
         if entry.manual is not None:
             raise BadInput(
                 f"{entry.file}: open {entry.manual.page}, download "
@@ -54,6 +49,22 @@ def fetch(entry, folder):
         obtain(entry, path)
     verify(entry, path)
     return path
+
+
+def unpacked(entry, path):
+    """Whether `path` could be taken from a zip file that lies beside it by hand."""
+    for url in entry.urls or [entry.manual.file]:
+        archive = path.with_name(url.rpartition("/")[2])
+        if not archive.is_file():
+            continue
+        with held(path.with_name(f"{path.name}.part")) as part:
+            try:
+                extract(archive, entry.member, part, 20 * length(archive), spare=True)
+            except Refused as error:
+                raise BadInput(f"{archive}: {error}; remove it.") from None
+            os.replace(part, path)
+        return True
+    return False
 
 
 def obtain(entry, path):
@@ -94,7 +105,7 @@ def held(part):
         except OSError:
             raise BadInput(f"{part}: another process is downloading it.") from None
         try:
-            yield
+            yield part
         finally:
             Path(handle.name).unlink(missing_ok=True)
 
@@ -247,23 +258,3 @@ def finish(part, path, entry):
     runs.sync_folder(path.parent)
     part.unlink(missing_ok=True)
     part.with_name(f"{part.name}.url").unlink(missing_ok=True)
-
-
-def extract(archive, member, target, limit):
-    """Writes one member of a zip file to `target`; names in it choose no path.
-
-    Raises:
-        Refused: no zip file, no such member, damaged, or larger than `limit` bytes.
-    """
-    try:
-        with zipfile.ZipFile(archive) as opened, opened.open(member) as source:
-            if opened.getinfo(member).file_size > limit:
-                raise Refused(f"holds {member} with more than {limit} bytes")
-            with open(target, "wb") as out:
-                while chunk := source.read(CHUNK):
-                    out.write(chunk)
-    except KeyError:
-        raise Refused(f"holds no {member}") from None
-    except DAMAGED as error:
-        archive.unlink()
-        raise Refused(f"gives a damaged zip file ({error})") from None

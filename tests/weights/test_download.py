@@ -10,7 +10,7 @@ import zipfile
 import pytest
 
 from ssl_tf.errors import BadInput
-from ssl_tf.weights import download
+from ssl_tf.weights import download, zipped
 from ssl_tf.weights.manifest import Entry, Manual
 
 BODY = random.Random(0).randbytes(768_000)
@@ -229,6 +229,29 @@ def test_one_member_of_a_zip_file_is_taken(server, tmp_path):
     path = download.fetch(item, tmp_path / "models")
     assert path.read_bytes() == BODY
     assert names(tmp_path) == ["models"] and names(tmp_path / "models") == ["a.pth"]
+
+
+def test_a_member_may_lie_in_another_folder(server, tmp_path):
+    server.pages["/z"] = (archive(("deep/a.pth", BODY)), "")
+    item = entry(server, "/z", member="a.pth", sha256=SHA, size=len(BODY))
+    assert download.fetch(item, tmp_path).read_bytes() == BODY
+    names = ["x/a.pth", "y/a.pth", "a.pth.txt"]
+    assert zipped.known_as(names, "a.pth") == "a.pth"  # which of the two?
+    assert zipped.known_as(names, "y/a.pth") == "y/a.pth"
+
+
+def test_a_zip_file_put_there_by_hand_serves_all_its_members(server, tmp_path):
+    other = archive(("deep/b.pth", BODY), ("deep/c.pth", BODY[:50]))
+    (tmp_path / "gone").write_bytes(other)
+    for member, content in (("deep/b.pth", BODY), ("c.pth", BODY[:50])):
+        item = entry(server, "/gone", member=member, file=member[-5:])
+        assert download.fetch(item, tmp_path).read_bytes() == content
+    assert names(tmp_path) == ["b.pth", "c.pth", "checksums.yaml", "gone"]
+    text = one_line(entry(server, "/gone", member="d.pth", file="d.pth"), tmp_path)
+    assert "gone: holds no d.pth; remove it" in text
+    (tmp_path / "gone").write_bytes(other[:99])
+    text = one_line(entry(server, "/gone", member="e.pth", file="e.pth"), tmp_path)
+    assert "damaged zip file" in text and (tmp_path / "gone").exists()
 
 
 def test_a_members_own_path_chooses_no_place(server, tmp_path):
