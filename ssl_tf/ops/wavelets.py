@@ -28,10 +28,31 @@ class Plan(NamedTuple):
     inverse: tuple
     bands: dict
 
-    def aliases(self, axis, j, r):
-        """Slices or steps of the spectrum at r that meet at j; see `meeting`."""
-        n = self.sizes[axis] >> r
-        return steps(n, 2 ** (j - r))
+    @property
+    def count(self):
+        return len(coefficients(self.J, self.L))
+
+
+class Coefficient(NamedTuple):
+    """One of the K outputs: scales and angles of its wavelets, `None` where absent."""
+
+    j1: int | None = None
+    j2: int | None = None
+    theta1: int | None = None
+    theta2: int | None = None
+
+
+def coefficients(J, L):
+    """The K = 1 + J L + L^2 J (J - 1) / 2 `Coefficient`s in the order of the output."""
+    order1 = [Coefficient(j1=j, theta1=t) for j in range(J) for t in range(L)]
+    order2 = [
+        Coefficient(j1, j2, theta1, theta2)
+        for j1 in range(J)
+        for theta1 in range(L)
+        for j2 in range(j1 + 1, J)
+        for theta2 in range(L)
+    ]
+    return [Coefficient(), *order1, *order2]
 
 
 def padded(size, J):
@@ -104,17 +125,6 @@ def meeting(n, fold):
     return np.minimum(alias, n - alias), np.where(alias <= n // 2, 1, -1)
 
 
-def steps(n, fold):
-    """`meeting` as slices: each alias runs up or down."""
-    place, _ = meeting(n, fold)
-    found = []
-    for row in place:
-        step = 1 if len(row) == 1 or row[1] > row[0] else -1
-        stop = row[-1] + step
-        found.append(slice(int(row[0]), None if stop < 0 else int(stop), step))
-    return found
-
-
 def band(psi, fold):
     """Wavelets as factors of the spectrum's parts, aliases of the result apart.
 
@@ -156,7 +166,18 @@ def band(psi, fold):
 
 @functools.lru_cache(maxsize=8)
 def plan(shape, J, L):
-    """The `Plan` for images of (height, width)."""
+    """The `Plan` for images of (height, width).
+
+    Raises:
+        BadInput: they are too small for J.
+    """
+    small = min(shape)
+    if small <= 2**J:
+        raise BadInput(
+            f"J = {J}: a wavelet of 2^{J} = {2**J} pixels does not fit images of "
+            f"{shape[0]} x {shape[1]}; they must be larger than 2^J, so use J <= "
+            f"{max(0, math.ceil(math.log2(small)) - 1)} or larger images."
+        )
     from kymatio.scattering2d.filter_bank import filter_bank
 
     sizes = tuple(padded(n, J) for n in shape)
@@ -164,10 +185,6 @@ def plan(shape, J, L):
     bank = filter_bank(*sizes, J, L)
     phis = [separated(phi) for phi in bank["phi"]["levels"]]
     low = [[low_pass(phi, 2 ** (J - r)) for phi in phis[r]] for r in range(J)]
-    spectra = [
-        np.einsum("prk,pkn,nx->prx", waves(n), parts(n), seen).reshape(n + 2, -1)
-        for n, seen in zip(sizes, see)
-    ]
     psi = lambda j, r: np.stack([w["levels"][r] for w in bank["psi"] if w["j"] == j])
     pairs = {(j, 0) for j in range(J)}
     pairs |= {(j2, j1) for j1 in range(J) for j2 in range(j1 + 1, J)}
@@ -176,31 +193,54 @@ def plan(shape, J, L):
         L=L,
         shape=tuple(len(matrix) for matrix in low[0]),
         sizes=sizes,
-        enter=ready(spectra),
-        mean=ready(a @ seen for a, seen in zip(low[0], see)),
-        low=tuple(ready(map(on_signs, pair)) for pair in low),
-        forward=tuple(ready(ahead([n >> r for n in sizes])) for r in range(J)),
-        inverse=tuple(ready(back([n >> r for n in sizes])) for r in range(J)),
+        enter={j: entering(see, 2**j) for j in range(J)},
+        mean=axes(*(a @ seen for a, seen in zip(low[0], see))),
+        low=tuple(axes(*map(on_signs, pair)) for pair in low),
+        forward={
+            (j, r): ahead([n >> r for n in sizes], 2 ** (j - r))
+            for j, r in pairs
+            if j > r
+        },
+        inverse=tuple(back([n >> r for n in sizes]) for r in range(J)),
         bands={(j, r): ready([band(psi(j, r), 2 ** (j - r))])[0] for j, r in pairs},
     )
 
 
-def ahead(sizes):
-    """Matrices from even and odd parts of a map to those of its spectrum."""
-    t_y, t_x = (waves(n) / 2 for n in sizes)
-    return t_y, tiled(t_x, (2, t_y.shape[-1]))
+def entering(see, fold):
+    """Matrices from images to their spectrum, in the order of `spectrum`."""
+    of = lambda seen: np.einsum(
+        "pkn,nx->pkx", np.matmul(spectrum(len(seen), fold), parts(len(seen))), seen
+    )
+    rows, columns = (of(seen).reshape(-1, seen.shape[1]) for seen in see)
+    return axes(rows, columns)
+
+
+def ahead(sizes, fold):
+    """Matrices from even and odd parts of a map, doubled, to those of its spectrum."""
+    t_y, t_x = (spectrum(n, fold) / 2 for n in sizes)
+    return ready([t_y, tiled(t_x, (2, t_y.shape[1]))])
 
 
 def back(sizes):
     """Matrices from the parts that `band` makes to those of the map."""
     t_y, t_x = map(waves, sizes)
     parity = np.arange(2)[:, None] ^ np.arange(2)
-    return t_y[parity], tiled(t_x, (2, 2, t_y.shape[-1]))
+    return ready([t_y[parity], tiled(t_x, (2, 2, t_y.shape[1]))])
+
+
+def spectrum(n, fold):
+    """`waves` with the frequencies ordered as they meet: `[2, fold * h, n/2 + 1]`."""
+    place, _ = meeting(n, fold)
+    return waves(n)[:, place.ravel()]
+
+
+def axes(by_row, by_column):
+    return ready([by_row, tiled(by_column, (len(by_row),))])
 
 
 def tiled(matrices, lead):
     """The same matrices for every row: products without a transposed copy."""
-    return np.tile(matrices, (*lead, 1, 1, 1))
+    return np.tile(matrices, (*lead, *[1] * matrices.ndim))
 
 
 def ready(matrices):
