@@ -63,6 +63,8 @@ def export(folder, kind, path, part="backbone", weights="last"):
     Raises:
         BadInput: no finished run, or the reloaded network differs.
     """
+    import keras
+
     from ssl_tf import evaluator
 
     done = evaluator.Run(folder, weights)
@@ -70,11 +72,8 @@ def export(folder, kind, path, part="backbone", weights="last"):
     model = plain(network(done.method, part), done.normal(), size)
     images = np.random.default_rng(0).random((2, size, size, 3), np.float32)
     normal = done.normal()(images)
-    original = done.method.backbone
-    wanted = [original(normal, training=False)]
-    if part == "method":
-        outputs = getattr(done.method, "outputs", lambda x: [done.method(x)])
-        wanted = outputs(normal)
+    original = network(done.method, part)
+    wanted = keras.tree.flatten(original(normal, training=False))
     temporary = Path(path).with_name(f".{Path(path).name}.partial{Path(path).suffix}")
     try:
         got = written(model, kind, temporary, images)
@@ -95,14 +94,27 @@ def export(folder, kind, path, part="backbone", weights="last"):
 
 
 def network(method, part):
-    """The functional model to export: features, or all logits."""
+    """The functional model to export: features, or what the method makes of them.
+
+    That is all logits, the projection, or the image rebuilt.
+
+    Raises:
+        BadInput: the method makes nothing of them that stands for itself.
+    """
     import keras
 
+    backbone = method.backbone
     if part == "backbone":
-        return method.backbone
-    tapped = [method.backbone.get_layer(tap).output for tap in method.taps]
+        return backbone
+    tapped = [backbone.get_layer(tap).output for tap in method.taps]
+    if hasattr(method, "decoder"):
+        return keras.Model(backbone.input, method.decoder(tapped[0]))
+    if hasattr(method, "project"):
+        return keras.Model(backbone.input, method.project(backbone.output)[-1])
+    if not hasattr(method, "head"):
+        raise BadInput(f"--part method: {method.name} has no head; take the backbone.")
     branches = getattr(method, "branches", ())
-    outputs = [method.head(method.backbone.output)]
+    outputs = [method.head(backbone.output)]
     outputs += [branch(x) for branch, x in zip(branches, tapped)]
     return keras.Model(method.backbone.input, outputs)
 

@@ -1,0 +1,41 @@
+"""Exports of what methods make of their features, not only of logits."""
+
+import keras
+import numpy as np
+import pytest
+import small
+
+from ssl_tf import export
+from ssl_tf.data.pipeline import Normal
+from ssl_tf.errors import BadInput
+
+NORMAL = Normal((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "simclr", "supervised", "ssal"])
+@pytest.mark.parametrize("part", ["backbone", "method"])
+def test_an_exported_part_reloads_with_the_same_outputs(name, part, tmp_path):
+    method = small.METHODS[name]()
+    images = small.batches()[0]["views"][0]
+    model = export.plain(export.network(method, part), NORMAL, small.SHAPE[0])
+    got = export.written(model, "keras", tmp_path / "x.keras", images)
+    normal = NORMAL(images)
+    expected = {
+        "autoencoder": lambda: [method(normal)],
+        "simclr": lambda: [method.representations(normal)["z"]],
+        "supervised": lambda: [method(normal)],
+        "ssal": lambda: method.outputs(normal),
+    }[name]
+    wanted = [method.backbone(normal)] if part == "backbone" else expected()
+    for ours, theirs in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+def test_a_method_without_a_head_has_only_its_backbone():
+    class Bare(small.Supervised):
+        def __init__(self, backbone):
+            keras.Model.__init__(self)
+            self.backbone, self.taps = backbone, ()
+
+    with pytest.raises(BadInput, match="has no head; take the backbone"):
+        export.network(Bare(small.tiny_densenet()), "method")
