@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ssl_tf.backbones import scatsimclr as scattering_networks
 from ssl_tf.backbones.autoencoder import autoencoder
 from ssl_tf.backbones.cifar_resnet import cifar_resnet
 from ssl_tf.backbones.densenet import densenet
@@ -107,6 +108,7 @@ BACKBONES = {
     "resnet18": lambda: resnet(SHAPE, 18, 4, "small"),
     "resnet50": lambda: resnet(SHAPE, 50, 2, "imagenet", zero_init=True),
     "resnet50_keras": lambda: resnet50_keras(SHAPE, 2),
+    "scatsimclr12": lambda: scattering_networks.scatsimclr(SHAPE, 12, 2, 3, width=4),
     "se_wide_resnet": lambda: wide_resnet(SHAPE, 10, 1, se=True),
     "wide_resnet": lambda: wide_resnet(SHAPE, 10, 1),
 }

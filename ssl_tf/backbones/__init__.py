@@ -6,6 +6,14 @@ from ssl_tf.backbones.densenet import densenet, densenet190
 from ssl_tf.backbones.preact_resnet import preact_resnet18, preact_resnet50
 from ssl_tf.backbones.resnet import resnet18, resnet50
 from ssl_tf.backbones.resnet_keras import resnet50_keras
+from ssl_tf.backbones.scatsimclr import (
+    scatsimclr,
+    scatsimclr8,
+    scatsimclr12,
+    scatsimclr16,
+    scatsimclr30,
+    scatsimclr45,
+)
 from ssl_tf.backbones.wide_resnet import se_wrn16_8, wide_resnet, wrn28_10
 
 BACKBONES = {
@@ -20,6 +28,12 @@ BACKBONES = {
     "resnet18": resnet18,
     "resnet50": resnet50,
     "resnet50_keras": resnet50_keras,
+    "scatsimclr": scatsimclr,
+    "scatsimclr8": scatsimclr8,
+    "scatsimclr12": scatsimclr12,
+    "scatsimclr16": scatsimclr16,
+    "scatsimclr30": scatsimclr30,
+    "scatsimclr45": scatsimclr45,
     "se_wrn16_8": se_wrn16_8,
     "wide_resnet": wide_resnet,
     "wrn28_10": wrn28_10,
