@@ -18,16 +18,25 @@ def known(parts, root):
     name = experiment.name_of(parts)
     size, classes = experiment.view_size(parts), experiment.class_count(parts)
     if name in FACTS and size and classes:
-        images = FACTS[name].train * classes // FACTS[name].classes
-        if parts.data.per_class:
-            images = parts.data.per_class * classes
-        images = min(images, parts.data.limit or images)
-        return size, classes, round(images * (1 - parts.data.validation)), None
+        whole = FACTS[name].images(parts.dataset.keywords)
+        images = remaining(parts.data, whole * classes // FACTS[name].classes, classes)
+        return size, classes, images, None
     if name in ("folder", "imagenet") and root is None:
         raise BadInput(f"{name}: needs --datadir to know its images and classes.")
     opened = opening.open_data(parts, root)
     classes = len(opened.train.classes)
     return opened.size, classes, opened.train.size, lambda: evenly(classes)
+
+
+def remaining(data, images, classes):
+    """Training images that are left of so many, see `opening.open_data`."""
+    if data.per_class:
+        images = data.per_class * classes
+    images = min(images, data.limit or images)
+    if data.share is not None:
+        images = round(images * (0.1 if data.share == "authors" else data.share))
+    held_out = 0.0 if data.validation == "test" else data.validation
+    return round(images * (1 - held_out))
 
 
 def evenly(classes):

@@ -31,11 +31,19 @@ class Facts(NamedTuple):
         classes: int.
         size: side of its images in pixels; `None` where they differ.
         train: int, training images.
+        pools: `{data.pool: training images}` where that is a choice.
     """
 
     classes: int
     size: int | None
     train: int
+    pools: dict = {}
+
+    def images(self, given):
+        """Training images by the arguments of the data set that a config gives."""
+        if given.get("fold") is not None:
+            return 1_000
+        return self.pools.get(given.get("pool"), self.train)
 
 
 FACTS = {
@@ -45,6 +53,6 @@ FACTS = {
     "digits": Facts(10, 32, 1_297),
     "imagenet": Facts(1_000, None, 1_281_167),
     "imagenet5": Facts(5, 224, 1_250),
-    "stl10": Facts(10, 96, 5_000),
+    "stl10": Facts(10, 96, 5_000, {"unlabeled": 100_000, "train+unlabeled": 105_000}),
     "tiny_imagenet": Facts(200, 64, 100_000),
 }
