@@ -51,13 +51,18 @@ class Loop:
         self.compiled = bool(xla) and (not self.several or distribute.on_tpu(strategy))
         with strategy.scope():
             optimizer.build(method.trainable_variables)
-        # One device: one program an update. TPU: the runtime compiles all of it.
-        jit = self.compiled and not distribute.on_tpu(strategy)
-        update = tf.autograph.experimental.do_not_convert(self.update_)
-        self.update = tf.function(update, jit_compile=True) if jit else update
+        self.trace()
         self.evaluator = Evaluator(method, strategy, batch_size)
         self.iterator = None
         self.zeros = [np.asarray(v) for v in optimizer.variables]
+
+    def trace(self):
+        """Compiles anew at the next call: after a change of what the method does."""
+        # One device: one program an update. TPU: the runtime compiles all of it.
+        jit = self.compiled and not distribute.on_tpu(self.strategy)
+        update = tf.autograph.experimental.do_not_convert(self.update_)
+        self.update = tf.function(update, jit_compile=True) if jit else update
+        self.__dict__.pop("updates", None)
 
     def restart(self, weights):
         """Back to step 0 from other weights; what is compiled stays compiled.

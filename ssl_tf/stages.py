@@ -65,6 +65,11 @@ def clusters(spec, order, folder, size, root, quiet, train):
     own = folder / CLUSTERS
     if order.labels is not None:
         return read_labels(order.labels, size)
+    if size < order.clusters:
+        raise BadInput(
+            f"data.order.clusters: is {order.clusters}; there are only {size} training "
+            "images. Take fewer clusters."
+        )
     if distribute.worker()[0] > 0:  # the chief makes them
         while not own.exists():
             time.sleep(1)

@@ -117,6 +117,12 @@ class Training:
 
     def epoch(self, epoch):
         end = (epoch + 1) * self.steps_per_epoch
+        method = self.loop.method
+        if method.still_from is not None and method.still != (
+            epoch >= method.still_from
+        ):
+            method.still = epoch >= method.still_from
+            self.loop.trace()
         self.callbacks.on_epoch_begin(epoch)
         self.progress.epoch(epoch, self.step - epoch * self.steps_per_epoch)
         saved, pace = time.monotonic(), None

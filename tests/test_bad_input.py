@@ -26,8 +26,26 @@ def refused(capsys, main, *arguments):
         (train.main, ["--strategy", "cluster"], "invalid choice: 'cluster'"),
         (train.main, ["--seed", "one"], "invalid int value: 'one'"),
         (train.main, [], "give --method or --config"),
-        (train.main, ["--method", "sal"], "unknown name 'sal'. Have: ssal, supervised"),
+        (train.main, ["--method", "sal"], "unknown name 'sal'. Have: autoencoder"),
         (train.main, ["--method", "ssal", "--arch", "resnet50"], "several configs"),
+        *(
+            (
+                train.main,
+                ["--method", method, "--dataset", "digits", "--set", set_],
+                why,
+            )
+            for method, set_, why in [
+                ("simclr", "train.batch_size=1", "compares the images of a batch"),
+                ("simclr", "method.temperature=0", "must be > 0"),
+                ("simclr", "views=[{name: plain}]", "there are 1; this method takes 2"),
+                ("gsimclr", "data.order.clusters=5000", "only 1297 training images"),
+                ("gsimclr", "data.order.clusters=1", "must be >= 2"),
+                ("gsimclr", "data.order.labels=no.npy", "pseudo_labels`, or leave"),
+                ("gsimclr", "needs={}", "name its config in `needs"),
+                ("simclr", "train.patience=2", "set train.best"),
+                ("supervised", "init={run: runs/none}", "is not a run folder"),
+            ]
+        ),
         (train.main, ["--config", "none.yaml"], "none.yaml: no such file."),
         (
             train.main,

@@ -27,6 +27,7 @@ class Method(keras.Model):
         views: how many views of an image `objective` needs.
         labelled: whether it needs the classes of images.
         still: the backbone normalises with its running statistics in training, too.
+        still_from: first epoch, from 0, in which that is so, or `None`.
     """
 
     terms = ("loss",)
@@ -34,6 +35,7 @@ class Method(keras.Model):
     couples = False
     views = 1
     labelled = True
+    still_from = None
 
     def __init__(self, backbone, name=None, taps=()):
         super().__init__(name=name)

@@ -39,6 +39,9 @@ class ScatSimCLR(SimCLR):
         permutations: how many the jigsaw has; 35 takes the authors' table. Or the
             table itself, rows of 0 to 8, or a `.npy` file of it.
         dropout: of the pretext heads.
+        official_norm: after the first epoch, normalise with the running statistics as
+            they are: the authors' code puts the network into inference mode to
+            evaluate it after each epoch, and leaves it there.
         probe: see `SimCLR`.
 
     Raises:
@@ -60,11 +63,13 @@ class ScatSimCLR(SimCLR):
         start: Whole = 0,
         permutations: Annotated[int, Range(low=2)] | list[list[int]] | str = 35,
         dropout: Fraction = 0.5,
+        official_norm: bool = False,
         probe: bool = False,
     ):
         super().__init__(
             backbone, classes, temperature, head, init, "cosine", probe, "scatsimclr"
         )
+        self.still_from = 1 if official_norm else None
         self.pretext = pretext
         self.weight = weight
         self.start = start
