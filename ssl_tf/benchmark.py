@@ -42,7 +42,7 @@ def main(argv=None):
     module = importlib.import_module(f"ssl_tf.measure.{MEASURES[options.what]}")
     values = module.measure(options)
     for name, value in values.items():
-        print(f"{name:<34}{value}")
+        print(f"{name:<38}{value}")
     if options.output:
         line = {"benchmark": options.what, "values": values} | runs.environment()
         with open(options.output, "a") as out:
