@@ -81,7 +81,7 @@ def check_labels(source):
         raise BadInput(
             f"{source.name}: {np.count_nonzero(source.label < 0):,} of its "
             f"{source.size:,} training images have no class, which this method needs; "
-            "take its labelled images (stl10: data.pool=train), or name folders by class."
+            "take its labelled images (stl10: data.pool=train) or folders of classes."
         )
 
 
