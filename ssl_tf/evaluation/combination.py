@@ -3,6 +3,7 @@
 import numpy as np
 
 from ssl_tf.errors import BadInput
+from ssl_tf.evaluation import scoring
 from ssl_tf.evaluation.features import extract
 from ssl_tf.schema import Count, Positive
 
@@ -18,7 +19,10 @@ def combination(method, train, test, decay: Positive = 1.0, iterations: Count = 
         iterations: of L-BFGS, at most.
 
     Returns:
-        `{"accuracy": share in [0, 1]}`.
+        `{"accuracy": share in [0, 1], "per_class": [C]}`.
+
+    Raises:
+        BadInput: a method without branches, or images without labels.
 
     Source:
         SSAL, arXiv:2101.03057, table 3, "+LC". It is not in the authors' code; solver
@@ -28,8 +32,10 @@ def combination(method, train, test, decay: Positive = 1.0, iterations: Count = 
         raise BadInput(f"combination: {method.name} has no branches; use an ssal run.")
     outputs = lambda images: method.outputs(images)
     x, y = (probabilities(extract(outputs, images)) for images in (train, test))
-    scores = learn(x, train.source.label, y, decay, iterations)
-    return {"accuracy": float(np.mean(scores == test.source.label))}
+    label, truth = (scoring.labels(i, "combination") for i in (train, test))
+    hits = learn(x, label, y, decay, iterations) == truth
+    share = scoring.per_class(hits, truth, len(test.source.classes))
+    return {"accuracy": float(hits.mean()), "per_class": share}
 
 
 def probabilities(logits):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ssl_tf.data.groupings import generate
+from ssl_tf.evaluation import scoring
 from ssl_tf.evaluation.features import extract
 from ssl_tf.schema import Annotated, Count, Range
 
@@ -29,15 +30,20 @@ def confusion(
             where many counts are 0.
 
     Returns:
-        `{"accuracy": share, "matrix": [C, C], "groups_<k>": [C], ...}`.
+        `{"accuracy": share, "top5": share (only for C > 5), "per_class": [C],
+        "matrix": [C, C], "groups_<k>": [C], ...}`.
+
+    Raises:
+        BadInput: images without labels.
     """
     logits = extract(lambda x: method(x, training=False), test)
-    table = matrix(logits, test.source.label, soft)
-    hits = logits.argmax(axis=1) == test.source.label
+    label = scoring.labels(test, "confusion")
+    table = matrix(logits, label, soft)
+    found = scoring.summary(logits, label)
     made = {
         f"groups_{k}": generate(table, k, similar, margin) for k in sorted(groups or [])
     }
-    return {"accuracy": float(hits.mean()), "matrix": table} | made
+    return found | {"matrix": table} | made
 
 
 def matrix(logits, label, soft=False):

@@ -53,6 +53,7 @@ def views(
         pipeline.Normal(),
         seed=seed,
         size=train.size,
+        fit=train.fit,
         start=(epoch, 0),
     )
     batch = next(iter(batches))

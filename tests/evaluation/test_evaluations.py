@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from ssl_tf.data import pipeline
 from ssl_tf.data.source import Source
-from ssl_tf.evaluation.combination import learn, probabilities
-from ssl_tf.evaluation.confusion import matrix
+from ssl_tf.errors import BadInput
+from ssl_tf.evaluation.combination import combination, learn, probabilities
+from ssl_tf.evaluation.confusion import confusion, matrix
 from ssl_tf.evaluation.features import extract
 from ssl_tf.evaluation.terms import Evaluator
 
@@ -68,3 +69,22 @@ def test_features_come_in_the_order_of_the_images_without_the_padding():
         expected = given.source.images / np.float32(255)
         np.testing.assert_allclose(found[0], expected, atol=1e-6)
         np.testing.assert_allclose(found[1], expected[:, 0, 0, 0], atol=1e-6)
+
+
+def test_accuracies_of_each_class_are_the_diagonals_share_of_its_row():
+    given = images(40)
+    found = confusion(small.supervised(), None, given)
+    rows = found["matrix"].sum(axis=1)
+    np.testing.assert_allclose(found["per_class"], np.diag(found["matrix"]) / rows)
+    assert abs(found["accuracy"] - np.trace(found["matrix"]) / 40) < 1e-9
+    without = given.source._replace(label=np.full(40, -1, np.int32))
+    with pytest.raises(BadInput, match="confusion: 40 of 40 test images of x have no"):
+        confusion(small.supervised(), None, given._replace(source=without))
+
+
+def test_the_combination_reports_each_class():
+    train, test = images(60), images(40)
+    found = combination(small.ssal(), train, test)
+    counts = np.bincount(test.source.label, minlength=small.CLASSES)
+    hits = np.nan_to_num(found["per_class"]) @ counts
+    assert abs(hits / 40 - found["accuracy"]) < 1e-9

@@ -8,7 +8,7 @@ import pytest
 
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import EVALUATIONS, scoring, softmax
-from ssl_tf.evaluation.linear import Fit, divided, linear
+from ssl_tf.evaluation.linear import Fit, divided, linear, sweep
 from ssl_tf.evaluation.linear_gsimclr import linear_gsimclr, stopped
 from ssl_tf.evaluation.linear_scatsimclr import linear_scatsimclr, trained
 
@@ -113,6 +113,26 @@ def test_the_l2_is_chosen_on_held_out_images_and_not_on_test_images():
     assert one["held_out_accuracy"] == max(tried) and one["converged"] == 1
     store.rows["test"] = store.rows["test"][::-1]
     assert linear(None, train, test, store, l2=factors)["l2"] == one["l2"]
+
+
+def test_the_sweep_ends_when_two_in_a_row_are_worse():
+    asked = []
+
+    class Known:
+        """Predicts as many of ten images as its L2 is told to."""
+
+        def __call__(self, x, label, l2, start):
+            asked.append(l2)
+            return l2, True
+
+        def scores(self, l2, x):
+            right = {9.0: 5, 8.0: 7, 7.0: 6, 6.0: 8, 5.0: 3, 4.0: 7, 3.0: 10}[l2]
+            return np.eye(2)[(np.arange(10) < right).astype(int)]
+
+    held = (np.zeros((10, 1)), np.ones(10, int))
+    found = sweep(Known(), [9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0], held, held)
+    assert asked == [9.0, 8.0, 7.0, 6.0, 5.0, 4.0]
+    assert max(found, key=found.get) == 6.0 and found[6.0] == 0.8
 
 
 def test_a_single_l2_is_taken_as_it_is_and_a_short_fit_says_it_did_not_converge():
