@@ -6,13 +6,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ssl_tf.backbones import scatsimclr as scattering_networks
 from ssl_tf.backbones.autoencoder import autoencoder
 from ssl_tf.backbones.cifar_resnet import cifar_resnet
 from ssl_tf.backbones.densenet import densenet
 from ssl_tf.backbones.preact_resnet import preact_resnet
 from ssl_tf.backbones.resnet import resnet
 from ssl_tf.backbones.resnet_keras import resnet50_keras
+from ssl_tf.backbones.scatsimclr import scatsimclr as scattering_network
 from ssl_tf.backbones.wide_resnet import wide_resnet
 from ssl_tf.layers import branch as blocks
 from ssl_tf.layers import inception
@@ -108,7 +108,7 @@ BACKBONES = {
     "resnet18": lambda: resnet(SHAPE, 18, 4, "small"),
     "resnet50": lambda: resnet(SHAPE, 50, 2, "imagenet", zero_init=True),
     "resnet50_keras": lambda: resnet50_keras(SHAPE, 2),
-    "scatsimclr12": lambda: scattering_networks.scatsimclr(SHAPE, 12, 2, 3, width=4),
+    "scatsimclr12": lambda: scattering_network(SHAPE, 12, 2, 3, width=4),
     "se_wide_resnet": lambda: wide_resnet(SHAPE, 10, 1, se=True),
     "wide_resnet": lambda: wide_resnet(SHAPE, 10, 1),
 }

@@ -165,6 +165,23 @@ def band(psi, fold):
 
 
 @functools.lru_cache(maxsize=8)
+def filters(sizes, J, L):
+    """kymatio's filters on a padded grid: `{"phi": .., "psi": [..]}`, each by level.
+
+    From its own module: its front-ends do not import where SciPy is 1.17 or newer.
+    """
+    from kymatio.scattering2d.filter_bank import filter_bank
+
+    return filter_bank(*sizes, J, L)
+
+
+def bank(sizes, J, L):
+    """All filters as kymatio numbers them in a checkpoint: a list of `[n, m]`."""
+    found = filters(sizes, J, L)
+    return [x for one in (found["phi"], *found["psi"]) for x in one["levels"]]
+
+
+@functools.lru_cache(maxsize=8)
 def plan(shape, J, L):
     """The `Plan` for images of (height, width).
 
@@ -178,14 +195,12 @@ def plan(shape, J, L):
             f"{shape[0]} x {shape[1]}; they must be larger than 2^J, so use J <= "
             f"{max(0, math.ceil(math.log2(small)) - 1)} or larger images."
         )
-    from kymatio.scattering2d.filter_bank import filter_bank
-
     sizes = tuple(padded(n, J) for n in shape)
     see = [reflected(n, J) for n in shape]
-    bank = filter_bank(*sizes, J, L)
-    phis = [separated(phi) for phi in bank["phi"]["levels"]]
+    found = filters(sizes, J, L)
+    phis = [separated(phi) for phi in found["phi"]["levels"]]
     low = [[low_pass(phi, 2 ** (J - r)) for phi in phis[r]] for r in range(J)]
-    psi = lambda j, r: np.stack([w["levels"][r] for w in bank["psi"] if w["j"] == j])
+    psi = lambda j, r: np.stack([w["levels"][r] for w in found["psi"] if w["j"] == j])
     pairs = {(j, 0) for j in range(J)}
     pairs |= {(j2, j1) for j1 in range(J) for j2 in range(j1 + 1, J)}
     return Plan(
