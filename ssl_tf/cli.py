@@ -36,7 +36,9 @@ def add_choice(parser):
     parser.add_argument(
         "--config", metavar="FILE", help="a config instead of the above"
     )
-    parser.add_argument("--variant", metavar="V", help="a variant of the config")
+    parser.add_argument(
+        "--variant", metavar="V", help="a variant of the config, or A+B"
+    )
     parser.add_argument(
         "--set",
         metavar="A.B=C",

@@ -116,7 +116,8 @@ def load(path, variant=None, overrides=()):
 
     Args:
         path: YAML file.
-        variant: str or `None`, a key of the file's `variants`.
+        variant: str or `None`, a key of the file's `variants`, or several joined by
+            "+", applied in this order.
         overrides: iterable of `"dotted.key=value"`; the value is YAML.
 
     Returns:
@@ -135,13 +136,11 @@ def load(path, variant=None, overrides=()):
         if name not in spec:
             raise BadInput(f"{path}: section {name!r} is missing.")
     variants = spec.pop("variants", None) or {}
-    if variant is not None:
-        if variant not in variants:
-            raise BadInput(
-                f"--variant: unknown name {variant!r}. Have: {have(variants)}."
-            )
-        for key, value in variants[variant].items():
-            override(spec, key, value, f"variants.{variant}")
+    for name in variant.split("+") if variant is not None else ():
+        if name not in variants:
+            raise BadInput(f"--variant: unknown name {name!r}. Have: {have(variants)}.")
+        for key, value in variants[name].items():
+            override(spec, key, value, f"variants.{name}")
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals or not key:
