@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from ssl_tf.augment.recipes import unit
-from ssl_tf.evaluation import collapse, features, softmax
+from ssl_tf.evaluation import coefficients, collapse, features, softmax
 from ssl_tf.evaluation.knn import nearest, votes
 
 RANKED = 1024  # rows of the singular value decomposition, at most
@@ -30,6 +30,11 @@ class Online:
         batch_size: int, images a forward pass.
         xla: compile with XLA.
         seed: of the draws of images; the same ones every time.
+        coefficients_mib: keep the scattering coefficients of these images, so that only
+            what follows them is computed again; in MiB at most. `None` keeps images.
+
+    Raises:
+        BadInput: coefficients of more than that, or of a network that has none.
 
     Without labels, on either side, only the monitors of collapse are left.
     """
@@ -49,6 +54,7 @@ class Online:
         batch_size=256,
         xla=False,
         seed=0,
+        coefficients_mib=None,
     ):
         self.classes = len(train.source.classes)
         self.bank, self.label = drawn(train, bank, seed)
@@ -58,13 +64,19 @@ class Online:
         self.probe = probe
         self.batch_size = min(batch_size, max(len(self.bank), len(self.queries)))
         self.seed = seed
-        normal = train.normal
-
-        def function(images):  # uint8 [B, H, W, 3]
-            found = method.representations(normal.by_rows(unit(images)))[level]
-            return tf.cast(found, tf.float32)
-
-        self.function = tf.function(function, jit_compile=xla)
+        shown = lambda images: train.normal.by_rows(unit(images))  # [B, H, W, 3]
+        compiled = lambda function: tf.function(function, jit_compile=xla)
+        if coefficients_mib is None:
+            last = lambda images: method.representations(shown(images))[level]
+        else:
+            fixed, rest = coefficients.parts(method.backbone, level)
+            images = len(self.bank) + len(self.queries)
+            coefficients.check_size(fixed, images, coefficients_mib)
+            self.function = compiled(lambda images: fixed(shown(images)))
+            self.bank = self.features(self.bank)
+            self.queries = self.features(self.queries)
+            last = lambda maps: rest(maps, training=False)
+        self.function = compiled(lambda rows: tf.cast(last(rows), tf.float32))
 
     def __call__(self):
         """`{"knn": share, "probe": share, "effective_rank", "spread": in [0, 1]}`."""
@@ -81,7 +93,7 @@ class Online:
         return found
 
     def features(self, images):
-        """float32 `[N, F]`; every forward pass has the same shape."""
+        """float32 `[N, ...]`; every forward pass has the same shape."""
         rows = []
         for start in range(0, len(images), self.batch_size):
             part = images[start : start + self.batch_size]

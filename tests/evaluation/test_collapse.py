@@ -1,16 +1,21 @@
 """Monitors of collapse and the online monitors."""
 
+import re
+
 import given
 import numpy as np
 import pytest
 import small
 import tensorflow as tf
 
+from ssl_tf.backbones.scatsimclr import scatsimclr
 from ssl_tf.data import pipeline
 from ssl_tf.data.noise import digits
 from ssl_tf.data.source import subset
+from ssl_tf.errors import BadInput
 from ssl_tf.evaluation.collapse import effective_rank, spread
 from ssl_tf.evaluation.online import Online
+from ssl_tf.methods.simclr import SimCLR
 
 
 def test_the_spread_of_even_directions_is_one_and_of_a_point_zero(rng):
@@ -113,6 +118,30 @@ def test_without_labels_only_the_monitors_of_collapse_are_left(splits):
     bare = train.source._replace(label=np.full(train.source.size, -1, np.int32))
     found = Online(Flat(), train._replace(source=bare), test, bank=64, queries=64)()
     assert set(found) == {"effective_rank", "spread"}
+
+
+def test_kept_coefficients_give_the_same_and_the_scattering_runs_once(splits):
+    backbone = scatsimclr((32, 32, 3), 8, 2, 2, width=8)
+    method = SimCLR(backbone, head=[8, 4])
+    more = {"bank": 60, "queries": 40, "batch_size": 32, "probe": 0}
+    kept = Online(method, *splits, coefficients_mib=2, **more)
+    plain = Online(method, *splits, **more)
+    assert kept.bank.shape == (60, 8, 8, 3 * 9)
+    for _ in range(2):
+        for name, value in plain().items():
+            np.testing.assert_allclose(kept()[name], value, rtol=1e-4)
+        for weight in backbone.trainable_weights:
+            weight.assign(weight * 1.1 + 0.01)
+    message = (
+        "coefficients: 100 images x 8 x 8 x 27 x 4 bytes = 1 MiB, more than the limit "
+        "of 0.5; take 75 images or fewer, or keep none."
+    )
+    with pytest.raises(BadInput, match=re.escape(message)):
+        Online(method, *splits, coefficients_mib=0.5, **more)
+    with pytest.raises(BadInput, match="give 'features', not 'z'"):
+        Online(method, *splits, coefficients_mib=2, level="z", **more)
+    with pytest.raises(BadInput, match="has no layer 'scattering'"):
+        Online(small.supervised(), *splits, coefficients_mib=2, **more)
 
 
 def test_online_monitors_answer_under_a_strategy(two_replicas, splits):
