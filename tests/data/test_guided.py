@@ -49,6 +49,23 @@ def test_the_notebook_order_of_six_images():
     assert rows.tolist() == [[2, 0], [5, 4], [1, 3]]
 
 
+def test_a_list_sorted_by_class_is_counted_in_another_order():
+    """Else the first images of all clusters would be of the first class."""
+    classes = np.repeat(np.arange(5), 250)
+    labels = np.random.default_rng(0).integers(0, 64, 1250)
+    same = lambda order: guided.pair_rates(order(0), classes).mean()
+    assert same(guided.notebook(labels, 64)) > 0.4
+    order = guided.ordered("notebook", labels, 64, 3)
+    assert abs(same(order) - 0.2) < 0.01
+    again = guided.notebook(labels, 64, 3)
+    np.testing.assert_array_equal(order(0), again(5))
+    assert not np.array_equal(order(0), guided.notebook(labels, 64, 4)(0))
+    assert (
+        guided.pair_rates(order(0), labels)[: guided.strict_steps(labels, 64)].max()
+        == 0
+    )
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_strict_reaches_the_largest_number_of_clean_batches(name):
     labels, _ = labels_of(name)
