@@ -96,6 +96,7 @@ def memory(model, parts, share):
     bytes_each = 4 if parts.train.precision == "float32" else 2
     local = parts.train.batch_size // share // parts.train.accumulate
     kept = cost.activations(model) * local * bytes_each
+    kept *= sum(recipe.images for recipe in parts.recipes)
     if parts.train.recompute:
         kept /= 2
     weights = 4 * 3 * model.count_params()

@@ -72,7 +72,8 @@ class Rehearsal:
     def flops(self):
         """Of one image's forward and backward pass, all views."""
         shape = (self.size, self.size, 3)
-        return cost.training_flops(self.method, shape) * len(self.parts.recipes)
+        count = sum(recipe.images for recipe in self.parts.recipes)
+        return cost.training_flops(self.method, shape) * count
 
     def loop(self, xla=None):
         """A fed `Loop`; `xla` as the config says if `None`."""
@@ -87,12 +88,16 @@ class Rehearsal:
             micro_batches=train.accumulate,
         )
         local = train.batch_size // self.devices.num_replicas_in_sync
-        side = [local, self.size, self.size, 3]
+        side = [self.size, self.size, 3]
+        shapes = [
+            [r.images, *side] if r.images > 1 else side for r in self.parts.recipes
+        ]
         batch = {
-            "views": tuple(tf.random.uniform(side) for _ in self.parts.recipes),
+            "views": tuple(tf.random.uniform([local, *shape]) for shape in shapes),
             "label": tf.zeros([local], tf.int32),
             "index": tf.range(local, dtype=tf.int64),
             "key": tf.range(local),
+            "epoch": tf.zeros([local], tf.int32),
         }
         loop.feed(lambda part: tf.data.Dataset.from_tensors(batch).repeat())
         return loop

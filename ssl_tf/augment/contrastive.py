@@ -230,7 +230,7 @@ def rotations(
         ScatSimCLR, code.
     """
     recipe = scatsimclr(size, scale, strength, crop, color, gray, flip, blur)
-    return recipe._replace(copies=(0, 1, 2, 3))
+    return recipe._replace(copies=(0, 1, 2, 3), images=4)
 
 
 def jigsaw(size: Count | None = None, normalize: bool = False):
@@ -246,4 +246,4 @@ def jigsaw(size: Count | None = None, normalize: bool = False):
         ScatSimCLR, code: PIL's bilinear; the paper says Lanczos.
     """
     change = lambda images, seeds: geometry.tiles(images, size or images.shape[1])
-    return Recipe(change, size=size, normalised=normalize)
+    return Recipe(change, size=size, normalised=normalize, images=9)

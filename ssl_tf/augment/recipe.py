@@ -35,9 +35,11 @@ class Recipe(NamedTuple):
         copies: quarter turns clockwise of the image that each of K copies starts
             from; the view is then `[B, K, h, w, 3]` and each copy has its own draws
             (with `planes`). `None`: one image, no such axis.
+        tiles: K of a view `[B, K, h, w, 3]` that `change` makes; `None`: no such axis.
         normalised: whether the data set's normalisation comes last.
         per_batch: all images of a global batch share the draws of `change`, which are
             then a function of (seed, epoch, step, view).
+        images: K, how many images the view consists of.
     """
 
     change: Callable
@@ -51,8 +53,17 @@ class Recipe(NamedTuple):
     flip: bool = False
     first: str | None = None
     copies: tuple | None = None
+    tiles: int | None = None
     normalised: bool = True
     per_batch: bool = False
+
+    def shape(self, size):
+        """Of one image's view, `(h, w, 3)` or `(K, h, w, 3)`; `size`: the data's."""
+        side = self.size or size
+        count = self.tiles or len(self.copies or ())
+        return (*([count] if count else []), side, side, 3)
+
+    images: int = 1
 
 
 def unit(images):
