@@ -11,7 +11,15 @@ import numpy as np
 
 from ssl_tf import config, experiment, opening, runs
 from ssl_tf.errors import BadInput
-from ssl_tf.weights import checksums, files, keras_files, port, tables, wiring
+from ssl_tf.weights import (
+    checksums,
+    files,
+    keras_files,
+    port,
+    scatsimclr,
+    tables,
+    wiring,
+)
 
 PROBE = 20210107  # seed of the image in the certificate
 
@@ -36,8 +44,9 @@ def convert(spec, folder, file, form, *, key=None, origin=None, notes=None):
             misfits are listed), or the folder holds something else.
     """
     folder, file = Path(folder), Path(file)
-    parts = experiment.check(spec)
     files.recognise(file)
+    spec = as_the_file_tells(spec, file, form, key)
+    parts = experiment.check(spec)
     source = {"name": file.name, "sha256": checksums.digest(file), "format": form}
     if folder.exists():
         same(folder, spec, source)
@@ -54,6 +63,35 @@ def convert(spec, folder, file, form, *, key=None, origin=None, notes=None):
     }
     write(folder, spec, method, contents)
     return True
+
+
+def as_the_file_tells(spec, file, form, key):
+    """A config with J, L and the head's widths of a ScatSimCLR file, said on stderr.
+
+    The published numbers disagree about L, so the file has the last word.
+
+    Raises:
+        BadInput: the file is of another network than the config names.
+    """
+    if form != "torch" or spec["method"].get("name") != "scatsimclr":
+        return spec
+    try:
+        told = scatsimclr.settings(files.read(file, form, key))
+    except BadInput as error:
+        raise BadInput(f"{file}: {str(error).removeprefix(f'{file}: ')}") from None
+    backbone = dict(spec["backbone"])
+    if backbone.get("name") != told.backbone["name"]:
+        raise BadInput(
+            f"{file}: holds {told.backbone['name']}, the config names "
+            f"{backbone.get('name')}; convert it to the config of its own network."
+        )
+    spec = spec | {
+        "backbone": backbone | told.backbone,
+        "method": spec["method"] | {"head": told.head},
+    }
+    given = ", ".join(f"{k} = {v}" for k, v in told.backbone.items() if k != "name")
+    print(f"{file}: {told.backbone['name']} {given}, head {told.head}", file=sys.stderr)
+    return spec
 
 
 def same(folder, spec, source):

@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 from ssl_tf.errors import BadInput, have
-from ssl_tf.weights import gsimclr
+from ssl_tf.weights import gsimclr, scatsimclr
 from ssl_tf.weights.port import Rule, conv, dense, put
 
 
@@ -95,16 +95,21 @@ def torch_rules(method):
     Raises:
         BadInput: there is no table for this backbone.
     """
-    if not method.backbone.name.startswith("resnet"):
+    if scatsimclr.handles(method):
+        table = scatsimclr.rules(method, norm, linear)
+    elif method.backbone.name.startswith("resnet"):
+        table = SSAL_IMAGENET
+    else:
         raise BadInput(f"no name table for PyTorch's {method.backbone.name}.")
     wrapped = r"(?:module\.)*"
-    return [r._replace(pattern=wrapped + r.pattern) for r in SSAL_IMAGENET]
+    return [r._replace(pattern=wrapped + r.pattern) for r in table]
 
 
 def own_rules(method):
     """Rules for files that use our names (`layer/weight`), or else PyTorch's."""
     ours = Rule(r"[^/]+(?:/[^/]+)+", "{0}")
-    known = method.backbone.name.startswith("resnet")
+    known = scatsimclr.handles(method)
+    known = known or method.backbone.name.startswith("resnet")
     return [ours, *(torch_rules(method) if known else [])]
 
 
