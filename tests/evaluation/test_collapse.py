@@ -128,8 +128,9 @@ def test_kept_coefficients_give_the_same_and_the_scattering_runs_once(splits):
     plain = Online(method, *splits, **more)
     assert kept.bank.shape == (60, 8, 8, 3 * 9)
     for _ in range(2):
-        for name, value in plain().items():
-            np.testing.assert_allclose(kept()[name], value, rtol=1e-4)
+        found, expected = kept(), plain()
+        for name, value in expected.items():
+            np.testing.assert_allclose(found[name], value, rtol=1e-4)
         for weight in backbone.trainable_weights:
             weight.assign(weight * 1.1 + 0.01)
     message = (

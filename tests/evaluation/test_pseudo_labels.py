@@ -6,7 +6,7 @@ import pytest
 import small
 from sklearn.metrics import adjusted_rand_score
 
-from ssl_tf import figures
+from ssl_tf import galleries
 from ssl_tf.data import pipeline
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
@@ -94,7 +94,11 @@ def test_the_orders_rank_as_they_should():
     assert values["strict_same_cluster"] == 0 and values["strict_clean"] == 1
     assert values["notebook_clean"] == values["strict_used"] * 5000 / 64 / 78
     assert values["deal_used"] == 78 * 64 / 5000
-    assert len(values["notebook_by_batch"]) == 78
+    assert values["orders"].tolist() == ["random", "notebook", "strict", "deal"]
+    assert values["by_batch"].shape == (4, 78)
+    assert np.isnan(values["by_batch"][2]).sum() == 78 - 16
+    assert np.nanmax(values["by_batch"][2]) == 0 < values["by_batch"][1, -1]
+    assert values["rates"][3, 0] == values["deal_same_cluster"]
 
 
 def test_the_evaluation_clusters_then_counts(tmp_path):
@@ -103,8 +107,10 @@ def test_the_evaluation_clusters_then_counts(tmp_path):
     )
     assert values["strict_same_class"] == values["deal_same_class"] == 0
     assert values["random_same_cluster"] == values["random_same_class"] > 0
-    path = figures.pair_rates(values, tmp_path / "rates.png")
-    assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 9_000
+    for key in ("orders", "rates", "by_batch"):
+        np.save(tmp_path / f"pair_rates_{key}.npy", values[key])
+    (path,) = galleries.draw(tmp_path)
+    assert path.name == "pair_rates.png" and path.stat().st_size > 9_000
 
 
 def test_orders_that_cannot_be_are_left_out():
