@@ -114,36 +114,3 @@ def confusion(folder, path):
             axis.text(column, row, text, ha="center", va="center", color=colour, size=6)
     figure.colorbar(image, ax=axis, shrink=0.8)
     return save(figure, path)
-
-
-def pair_rates(values, path):
-    """Same-cluster and same-class pairs in the batches of each order.
-
-    Args:
-        values: what the evaluation `pair_rates` gives; without `_by_batch` arrays the
-            right half stays empty.
-        path: of the PNG.
-
-    Returns:
-        the path.
-    """
-    figure, (left, right) = canvas(10, 3.6, columns=2)
-    shown = ("random", "notebook", "strict", "deal")
-    orders = [name for name in shown if f"{name}_same_cluster" in values]
-    for i, kind in enumerate(("cluster", "class")):
-        heights = [values.get(f"{name}_same_{kind}", np.nan) for name in orders]
-        places = np.arange(len(orders)) + 0.4 * (i - 0.5)
-        left.bar(places, heights, 0.38, color=COLOURS[i], label=f"same {kind}")
-    left.set_xticks(range(len(orders)), orders)
-    left.set_ylabel("share of pairs in a batch")
-    for colour, name in zip(COLOURS, orders):
-        if f"{name}_by_batch" in values:
-            rates = values[f"{name}_by_batch"]
-            right.plot(rates, color=colour, label=name, linewidth=1)
-    right.set_xlabel("batch of the epoch")
-    right.set_ylabel("same-cluster pairs")
-    for axis in (left, right):
-        axis.grid(alpha=0.3)
-        if axis.get_legend_handles_labels()[0]:
-            axis.legend(fontsize=7)
-    return save(figure, path)

@@ -25,7 +25,7 @@ def draw(folder):
         sorted paths of all PNGs in its `figures/`.
     """
     folder = Path(folder)
-    for kind, paint in (("tiles", tiles), ("points", points)):
+    for kind, paint in (("tiles", tiles), ("points", points), ("rates", rates)):
         for file in sorted(folder.glob(f"*_{kind}.npy")):
             what = file.name.removesuffix(f"_{kind}.npy")
             target = folder / "figures" / f"{what}.png"
@@ -127,4 +127,36 @@ def points(beside, title):
     axis.set_xticks([])
     axis.set_yticks([])
     axis.set_title(title, fontsize=9)
+    return figure
+
+
+def rates(beside, title):
+    """Pairs of one cluster or class in the batches of each order, and batch by batch.
+
+    Args:
+        beside: `key -> array or None`; takes "orders" names `[n]`, "rates" `[n, 2]` of
+            clusters and classes, "by_batch" `[n, steps]`, of clusters.
+        title: str.
+
+    Returns:
+        the figure.
+    """
+    orders, heights, lines = beside("orders"), beside("rates"), beside("by_batch")
+    figure, (left, right) = figures.canvas(10, 3.6, columns=2)
+    for i, kind in enumerate(("cluster", "class")):
+        places = np.arange(len(orders)) + 0.4 * (i - 0.5)
+        colour = figures.COLOURS[i]
+        left.bar(places, heights[:, i], 0.38, color=colour, label=f"same {kind}")
+    left.set_xticks(range(len(orders)), map(str, orders))
+    left.set_ylim(0, 1.35 * np.nanmax(heights))
+    left.set_ylabel("share of the pairs in a batch")
+    for colour, name, line in zip(figures.COLOURS, orders, lines):
+        right.plot(line, color=colour, label=str(name), linewidth=1.2)
+    right.xaxis.get_major_locator().set_params(integer=True)
+    right.set_xlabel("batch of the epoch")
+    right.set_ylabel("same-cluster pairs")
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=7)
+    figure.suptitle(title, fontsize=9)
     return figure

@@ -147,8 +147,7 @@ def pair_rates(
         epochs: the mean of so many.
 
     Returns:
-        what `rates` does, and `"<order>_by_batch"` `[steps]`, same-cluster rates
-        over the first epoch.
+        what `rates` does.
     """
     given = (clusters, seed, restarts, scale, level)
     made = pseudo_labels(method, train, test, store, *given)
@@ -168,10 +167,12 @@ def rates(cluster, label, batch_size=64, epochs=3, seed=0):
     Returns:
         `{"<order>_same_cluster", "<order>_same_class", "<order>_clean": share of the
         batches without a repeated cluster, "<order>_used": share of the images in an
-        epoch}`; `strict` is left out if it has no batch.
+        epoch}`; `strict` is left out if it has no batch. For a figure also `"orders"`,
+        names `[n]`, `"rates"` `[n, 2]` of clusters and classes, `"by_batch"`
+        `[n, steps]` of clusters in the first epoch, NaN where an order has fewer.
     """
     labels = guided.checked(cluster, batch_size)
-    values = {}
+    values, lines = {}, {}
     for name in ORDERS:
         if name == "strict" and not guided.strict_steps(labels, batch_size):
             continue
@@ -184,5 +185,9 @@ def rates(cluster, label, batch_size=64, epochs=3, seed=0):
             values[f"{name}_same_class"] = float(np.mean(classes))
         values[f"{name}_clean"] = float(np.mean(np.array(own) == 0))
         values[f"{name}_used"] = order(0).size / len(labels)
-        values[f"{name}_by_batch"] = own[0]
-    return values
+        lines[name] = np.full(len(labels) // batch_size, np.nan)
+        lines[name][: len(own[0])] = own[0]
+    kinds = ("cluster", "class")
+    table = [[values.get(f"{n}_same_{k}", np.nan) for k in kinds] for n in lines]
+    arrays = {"orders": list(lines), "rates": table, "by_batch": list(lines.values())}
+    return values | {name: np.array(array) for name, array in arrays.items()}
