@@ -1,8 +1,9 @@
-"""Speed and memory on this machine: input pipeline, forward, update, start-up.
+"""Speed and memory on this machine: pipeline, update, scattering, start-up.
 
   python -m ssl_tf.benchmark pipeline --datadir FOLDER_OF_JPEGS
   python -m ssl_tf.benchmark step --method ssal --arch resnet50 --dataset cifar100
   python -m ssl_tf.benchmark memory --method ssal --arch densenet190
+  python -m ssl_tf.benchmark scattering --threads 1
   python -m ssl_tf.benchmark start-up
 
 Comparisons with other programs are in benchmarks/.
@@ -18,6 +19,7 @@ MEASURES = {  # modules of ssl_tf.measure, imported when asked for
     "pipeline": "pipeline",
     "step": "step",
     "memory": "memory",
+    "scattering": "scattering",
     "start-up": "start_up",
 }
 
@@ -27,6 +29,9 @@ def arguments():
     parser.add_argument("what", choices=list(MEASURES))
     cli.add_choice(parser)
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
+    parser.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="scattering: 0 takes all"
+    )
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="append to a .jsonl, too"
     )
