@@ -35,11 +35,10 @@ class Recipe(NamedTuple):
         copies: quarter turns clockwise of the image that each of K copies starts
             from; the view is then `[B, K, h, w, 3]` and each copy has its own draws
             (with `planes`). `None`: one image, no such axis.
-        tiles: K of a view `[B, K, h, w, 3]` that `change` makes; `None`: no such axis.
         normalised: whether the data set's normalisation comes last.
         per_batch: all images of a global batch share the draws of `change`, which are
             then a function of (seed, epoch, step, view).
-        images: K, how many images the view consists of.
+        images: K, how many images the view `[B, K, h, w, 3]` consists of; 1: no axis.
     """
 
     change: Callable
@@ -53,17 +52,14 @@ class Recipe(NamedTuple):
     flip: bool = False
     first: str | None = None
     copies: tuple | None = None
-    tiles: int | None = None
     normalised: bool = True
     per_batch: bool = False
+    images: int = 1
 
     def shape(self, size):
         """Of one image's view, `(h, w, 3)` or `(K, h, w, 3)`; `size`: the data's."""
         side = self.size or size
-        count = self.tiles or len(self.copies or ())
-        return (*([count] if count else []), side, side, 3)
-
-    images: int = 1
+        return (*([self.images] if self.images > 1 else []), side, side, 3)
 
 
 def unit(images):

@@ -256,3 +256,23 @@ def test_fitting_the_centre_is_the_central_cut(rng):
     pixels = tf.constant(pictures.noise(rng, 37, 80))
     ours = crop.fit_one(pixels, 24, resize=30)
     np.testing.assert_array_equal(ours, crop.centre_one(pixels, 30, 24))
+
+
+@pytest.mark.parametrize("scale", ["ssl_0.2_1.0", "finetune_0.8_1.2"])
+def test_kept_areas_are_spread_as_simsiams(scale):
+    """Mean, three quantiles and the share of whole images, over draws on 224 pixels."""
+    low, high = (float(end) for end in scale.split("_")[1:])
+    sides = tf.fill([20_000], 224)
+    boxes = crop.random_boxes(seeds(20_000), sides, sides, (low, high)).numpy()
+    area = boxes[:, 2] * boxes[:, 3] / 224**2
+    found = [area.mean(), *np.quantile(area, [0.1, 0.5, 0.9]), np.mean(area == 1)]
+    np.testing.assert_allclose(found, SIAM[f"crop_stats_{scale}"], 0, 0.01)
+
+
+def test_the_centre_is_self_classifiers():
+    down, across = np.mgrid[:300, :420].astype(np.float64)
+    channels = [127 + 90 * np.sin(across / 17), 127 + 80 * np.cos(down / 11)]
+    channels.append((across + down) * 255 / 720)
+    image = np.clip(np.stack(channels, axis=-1), 0, 255).astype(np.uint8)
+    ours = crop.centre_one(tf.constant(image), 256, 224).numpy().astype(int)
+    assert np.abs(ours - SELF["val_out_224"]).max() <= 1

@@ -20,7 +20,7 @@ def changed(recipe, x, seeds):
 def test_a_recipe_keeps_shape_and_range(rng, name):
     x = tf.constant(rng.random((8, 12, 12, 3)).astype(np.float32))
     out = changed(RECIPES[name](), x, draws.seeds(0, 0, tf.range(8), 0))
-    assert out.shape == (8, 9, 12, 12, 3) if name == "jigsaw" else x.shape
+    assert out.shape == ((8, 9, 12, 12, 3) if name == "jigsaw" else x.shape)
     assert out.dtype == np.float32
     assert out.min() >= 0 and out.max() <= 1
 

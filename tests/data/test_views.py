@@ -65,6 +65,7 @@ def test_views_have_the_shapes_their_recipes_promise(source, size):
     for name, view in zip(NAMES, batch["views"]):
         copies = {"rotations": (4,), "jigsaw": (9,)}.get(name, ())
         assert view.shape == (6, *copies, side, side, 3) and view.dtype == np.float32
+        assert RECIPES[name](size=size).shape(12) == view.shape[1:]
         low, high = (0, 1) if name == "jigsaw" else (-2.51, 3.01)
         assert low <= view.min() < view.max() <= high
 
