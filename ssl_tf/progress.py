@@ -131,6 +131,10 @@ def header(folder, spec, parts, opened, loop, steps):
 
 
 def ledger(method):
-    """Rows of `configs/ledger/<method>.yaml`: how paper, code and we differ."""
+    """Rows of `configs/ledger/<method>.yaml`: how paper, code and we differ.
+
+    A file that holds a name shares the ledger of that method.
+    """
     path = config.home() / "configs" / "ledger" / f"{method}.yaml"
-    return config.read_yaml(path) if path.exists() else []
+    rows = config.read_yaml(path) if path.exists() else []
+    return ledger(rows) if isinstance(rows, str) else rows

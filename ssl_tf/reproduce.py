@@ -65,28 +65,34 @@ def main(argv=None):
 
 
 def chosen(names):
-    """Identifiers to run: those given, else the default ones.
+    """Identifiers to run: those given, tables as their experiments; else the default.
 
     Raises:
         BadInput: an unknown identifier.
     """
-    known = results.catalogue()["experiments"]
+    known, tables = (results.catalogue()[key] for key in ("experiments", "tables"))
     for name in names:
-        if name not in known:
-            raise BadInput(f"unknown experiment {name!r}. Have: {have(known)}.")
-    return names or results.catalogue()["default"]
+        if name not in known and name not in tables:
+            raise BadInput(
+                f"unknown experiment {name!r}. Have: {have(tables)}, {have(known)}."
+            )
+    wanted = [own for name in names for own in tables.get(name, [name])]
+    return list(dict.fromkeys(wanted)) or results.catalogue()["default"]
 
 
 def show_list():
     """Prints identifiers with their cost; imports nothing heavy."""
-    print(f"{'ID':<28}{'PFLOP':>8}  on two cores ({cost.TWO_CORES / 1e9:.0f} GFLOP/s)")
+    print(f"{'ID':<38}{'PFLOP':>8}  on two cores ({cost.TWO_CORES / 1e9:.0f} GFLOP/s)")
     for name, entry in results.catalogue()["experiments"].items():
-        spec = config.read_yaml(config.home() / "configs" / f"{entry['config']}.yaml")
+        path = config.home() / "configs" / f"{entry['config']}.yaml"
+        spec = config.load(path, entry.get("variant"))
         flops = entry["gflop"] * 1e9 * entry["images"] * spec["train"]["epochs"]
         mark = "*" if name in results.catalogue()["default"] else " "
         time = cost.told(flops / cost.TWO_CORES)
-        print(f"{mark} {name:<26}{flops / 1e15:>8,.0f}  {time}")
-    print("* run by default; training only, one seed; --demo takes minutes")
+        print(f"{mark} {name:<36}{flops / 1e15:>8,.1f}  {time}")
+    print("* run by default; training only, one seed; --demo takes minutes\n\ntables:")
+    for name, own in results.catalogue()["tables"].items():
+        print(f"  {name:<36}{len(own)} experiments, {own[0]} to {own[-1]}")
     return 0
 
 
@@ -95,8 +101,8 @@ def train(names, root, options):
     cli.import_tensorflow()
     from ssl_tf import trainer
 
-    kept = {}
     for name in names:
+        kept = {}
         for seed in range(options.seeds):
             folder, spec, origin = place(name, root, seed, options)
             trainer.train(
@@ -115,7 +121,7 @@ def place(name, root, seed, options):
     """`(run folder, config, origin)` of an experiment."""
     entry = results.catalogue()["experiments"][name]
     path = config.home() / "configs" / f"{entry['config']}.yaml"
-    variant = options.variant or entry.get("variant")
+    variant = "+".join(v for v in (entry.get("variant"), options.variant) if v) or None
     spec = config.load(path, variant, [*options.set, f"train.seed={seed}"])
     method = spec["method"]["name"]
     folder = runs.folder(root, method, path.stem, variant, seed)
