@@ -39,7 +39,7 @@ def cells(row):
     mean = mean_and_deviation(line.values)[0] if line.values else None
     known = line.paper is not None and mean is not None
     return (
-        line.setting.name,
+        f"{line.setting.method}/{line.setting.name}",
         line.setting.variant or "default",
         line.label,
         percent(line.org),

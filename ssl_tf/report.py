@@ -94,24 +94,33 @@ def title_of(setting):
     return None
 
 
+# What a method is compared with: another one, and its metric if it is not the same.
+COMPARED = {"ssal": ("supervised", "terms.accuracy"), "gsimclr": ("simclr", None)}
+
+
 def differences(records):
-    """Rows that compare SSAL with its baseline on the same data, with errors."""
+    """Rows that compare methods with their baseline on the same data, with errors."""
     lines = results.lines(records, results.catalogue()["labels"])
-    pick = lambda method: {
-        (x.setting.name.split("_", 1)[-1], x.metric): x
-        for x in lines
-        if x.setting.method == method and x.setting.variant is None
+    own = [line for line in lines if not line.setting.official]
+    data = lambda line: line.setting.name.split("_", 1)[-1]
+    base = {
+        (x.setting.method, data(x), x.metric): x
+        for x in own
+        if x.setting.variant is None
     }
-    base, rows = pick("supervised"), []
-    for (data, _), line in pick("ssal").items():
-        other = base.get((data, "terms.accuracy"))
-        if other is None or line.setting.official or other.setting.official:
+    rows = []
+    for line in own:
+        method, metric = COMPARED.get(line.setting.method, (None, None))
+        other = base.get((method, data(line), metric or line.metric))
+        if other is None or (metric and line.setting.variant):
             continue
         gain = mean_and_deviation(line.values)[0] - mean_and_deviation(other.values)[0]
         error = standard_error(line.values, other.values)
+        variant = line.setting.variant
         rows.append(
             (
-                data,
+                line.setting.method + (f" {variant}" if variant else ""),
+                data(line),
                 line.label,
                 cells.cell(other.values),
                 cells.cell(line.values),
@@ -122,7 +131,7 @@ def differences(records):
     return rows
 
 
-GAIN = ("data", "", "baseline", "ours", "gain", "standard error of the gain")
+GAIN = ("method", "data", "", "baseline", "ours", "gain", "standard error of the gain")
 
 
 HELD_OUT = ("setting", "variant", "", "ours")
@@ -195,7 +204,7 @@ def write_markdown(path, found, records):
 
 def write_page(path, found, records, roots):
     """The HTML twin, with figures of the runs; their PNGs lie beside it."""
-    from ssl_tf import figures, galleries
+    from ssl_tf import figures, galleries, plots
 
     path = Path(path)
     folders = [
@@ -215,6 +224,14 @@ def write_page(path, found, records, roots):
     drawn = figures.curves(folders, beside / "curves.png")
     if drawn:
         sections.append(("Learning curves", page.image(drawn, "learning curves")))
+    drawn = plots.contrast(folders, beside / "nt_xent.png")
+    if drawn:
+        shown = page.image(drawn, "NT-Xent, plain against guided")
+        sections.append(("NT-Xent, plain against guided", shown))
+    drawn = plots.sizes(found, beside / "sizes.png")
+    if drawn:
+        shown = page.image(drawn, "accuracy against parameters")
+        sections.append(("Accuracy against parameters", shown))
     matrices = ""
     for folder in folders:
         name = "_".join(folder.parts[-3:])

@@ -28,7 +28,7 @@ FLOORS = [
         "converter",
     }
     | {"results", "cells", "rehearsal"},
-    {"figures", "galleries", "page"},
+    {"figures", "galleries", "page", "plots"},
     {"cli"},
     {"measure"},
     {
