@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssl_tf import experiment
-from ssl_tf.data import groupings, pipeline
+from ssl_tf.data import groupings, lists, pipeline
 from ssl_tf.data import source as sources
 from ssl_tf.errors import BadInput
 from ssl_tf.methods.ssal import Derived
@@ -57,7 +57,7 @@ def open_data(parts, root):
     if data.limit is not None:
         train = sources.subset(train, slice(data.limit))
     if data.share is not None:
-        train = sources.labelled_share(train, data.share, data.draw)
+        train = lists.share_of(train, data.share, data.draw)
     validation = None
     if data.validation == "test":
         validation = test._replace(split="validation")

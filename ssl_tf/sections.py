@@ -42,7 +42,8 @@ class Data(NamedTuple):
         limit: use only the first so many training images.
         per_class: use so many training images of each class, a fixed draw.
         share: use this share of the training images, class by class, a fixed draw;
-            "authors" takes G-SimCLR's positions.
+            "authors" takes G-SimCLR's positions, "1percent" and "10percent" SimCLR's
+            lists of ImageNet, and a text file one's own.
         draw: seed of that draw.
         classes: use only these classes, in this order.
         norm: "unit" leaves [0, 1], "mean_std" subtracts and divides per channel,

@@ -1,16 +1,13 @@
 """A classifier on the pre-trained backbone, trained on a share of the labels."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from ssl_tf.schema import Count, Fraction, Positive, Range, Whole
-
-Part = Annotated[float, Range(above=0, high=1)]
-List = Literal["authors", "1percent", "10percent"]
+from ssl_tf.schema import Count, Fraction, Positive, Whole
 
 
 def finetune(
     tune,
-    share: Part | List | None = 0.1,
+    share: float | str | None = 0.1,
     draw: Whole = 0,
     warmup: Whole = 35,
     epochs: Whole = 35,
@@ -32,9 +29,7 @@ def finetune(
 
     Args:
         tune: supplied; trains one stage.
-        share: of the training images, class by class; "authors" takes G-SimCLR's
-            positions, "1percent" and "10percent" SimCLR's lists of ImageNet; `None`
-            takes all.
+        share: of the training images, see `lists.share_of`; `None` takes all.
         draw: seed of the share.
         warmup: epochs with the backbone frozen, at most; 0 leaves this stage out.
         epochs: with all weights, at most; 0 leaves the backbone as it is.

@@ -1,0 +1,54 @@
+"""Shares and lists of labelled images."""
+
+import numpy as np
+import pytest
+
+from ssl_tf.data import digits, lists
+from ssl_tf.data.source import Source
+from ssl_tf.errors import BadInput
+
+
+def files(names):
+    paths = np.array([f"/x/{name}" for name in names])
+    label = np.arange(len(names), dtype=np.int32)
+    return Source("made", "train", paths, label, tuple(names))
+
+
+def test_a_list_chooses_files_by_name_in_its_order(tmp_path):
+    (tmp_path / "mine.txt").write_text("c.jpg\na.jpg\n")
+    chosen = lists.share_of(files(["a.jpg", "b.jpg", "c.jpg"]), f"{tmp_path}/mine.txt")
+    assert [p.rpartition("/")[2] for p in chosen.images] == ["c.jpg", "a.jpg"]
+    np.testing.assert_array_equal(chosen.label, [2, 0])
+
+
+@pytest.mark.parametrize(
+    ("share", "why"),
+    [(0.0, "must be > 0"), (1.5, "must be > 0"), ("2percent", "1percent, authors")],
+)
+def test_a_share_that_is_none_is_refused(share, why):
+    with pytest.raises(BadInput, match=why):
+        lists.share_of(files(["a.jpg"]), share)
+
+
+def test_a_list_of_other_images_is_refused_in_one_line(tmp_path):
+    (tmp_path / "mine.txt").write_text("z.jpg y.jpg")
+    with pytest.raises(BadInput, match="no 'z.jpg' and 1 more"):
+        lists.share_of(files(["a.jpg"]), str(tmp_path / "mine.txt"))
+    with pytest.raises(BadInput, match="held in memory"):
+        lists.share_of(digits("train"), str(tmp_path / "mine.txt"))
+
+
+def test_a_downloaded_list_must_be_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    place = tmp_path / "datasets" / "simclr_lists"
+    place.mkdir(parents=True)
+    (place / "1percent.txt").write_text("a.jpg\n" * 12_810)
+    with pytest.raises(BadInput, match="lists 12810 images, not 12811"):
+        lists.share_of(files(["a.jpg"]), "1percent")
+
+
+def test_a_share_is_of_each_class():
+    chosen = lists.share_of(digits("train"), 0.1)
+    counts = np.bincount(chosen.label)
+    whole = np.bincount(digits("train").label)
+    np.testing.assert_array_equal(counts, np.round(whole * 0.1))
