@@ -21,13 +21,17 @@ def main(options):
     cli.import_tensorflow()
     if options.pretrained:
         root = Path(options.runs or "runs/demo_pretrained")
-        folders = [folder for name in names for folder in shipped(name, root)]
+        make = lambda name: shipped(name, root)
     else:
         root = Path(options.runs or "runs/demo")
-        folders = [
-            folder for name in names for folder in train(name, entries[name], root)
-        ]
-    finish(root, folders)
+        make = lambda name: train(name, entries[name], root)
+    for name in names:
+        first = None
+        for folder in make(name):
+            reproduce.evaluate(folder, runs.stored(folder), None)
+            first = first or folder
+        pictures(first, entries[name]["pictures"])
+    finish(root)
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     return 0
 
@@ -44,12 +48,24 @@ def train(name, entry, root):
         print(f"demo: {name}, seed {seed + 1} of {entry['seeds']}", file=sys.stderr)
         trainer.train(spec, folder, origin=runs.origin(path), kept=kept)
         yield folder
+        for first in stages(spec, folder):
+            reproduce.evaluate(first, runs.stored(first), None)
+
+
+def stages(spec, folder):
+    """The run folder of what a run's config `needs`, if anything."""
+    needed = (spec.get("needs") or {}).get("config")
+    if needed:
+        method, setting = needed.split("/")
+        yield runs.folder(folder.parents[2], method, setting, None, seed_of(spec))
+
+
+def seed_of(spec):
+    return spec["train"].get("seed", 0)
 
 
 def shipped(name, root):
-    """Copies of the weights in `models/demo`, evaluated anew. Yields the folders."""
-    from ssl_tf import evaluator
-
+    """Copies of the weights in `models/demo`, to be evaluated anew. Yields them."""
     sources = sorted((config.home() / "models" / "demo" / name).glob("*/seed*"))
     if not sources:
         raise BadInput(f"models/demo: holds no weights of {name!r}.")
@@ -58,18 +74,22 @@ def shipped(name, root):
         if folder.exists():
             shutil.rmtree(folder)
         shutil.copytree(source, folder)
-        evaluator.evaluate(folder, "terms")
+        (folder / "results.jsonl").unlink()
         yield folder
 
 
-def finish(root, folders):
-    """Confusion matrices, the table, figures and the page."""
+def pictures(folder, names):
+    """Evaluations that leave pictures, on the first seed only."""
     from ssl_tf import evaluator
 
-    first = {folder.parent: folder for folder in reversed(folders)}
-    for folder in first.values():
-        if not (folder / "confusion_matrix.npy").exists():
-            evaluator.evaluate(folder, "confusion")
+    done = {record["evaluation"] for record in runs.results(folder)}
+    for name in names:
+        if name not in done:
+            evaluator.evaluate(folder, name)
+
+
+def finish(root):
+    """The table, figures and the page."""
     records = results.gather([root])
     found = report.tables(records, missing=False)
     reproduce.show(found)
