@@ -206,6 +206,8 @@ def kind(annotation):
     plain = typing.get_origin(annotation) or annotation
     if plain is float:
         return (int, float)
+    if hasattr(plain, "_fields"):
+        return dict
     return plain if isinstance(plain, type) else ()
 
 

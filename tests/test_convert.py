@@ -193,7 +193,7 @@ def test_wrong_arguments_are_one_line(tmp_path):
     file = str(tmp_path / "x.h5")
     for arguments, told in (
         ([], "give a name"),
-        (["nothing"], "unknown checkpoint 'nothing'. Have: ssal_densenet190-40_base"),
+        (["nothing"], "unknown checkpoint 'nothing'. Have: gsimclr_cifar10"),
         ([file, "--to", "ssal", "resnet50"], "go with a FILE and --from"),
         ([file, "--from", "torch"], "give one FILE and --to METHOD ARCH"),
         (["all", "--name", "x"], "--name: goes with one checkpoint"),

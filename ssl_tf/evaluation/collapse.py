@@ -1,32 +1,12 @@
 """How much of the feature space a model uses: monitors of collapse."""
 
 import numpy as np
-from keras import ops
+
+from ssl_tf.losses.contrastive import spread
+
+__all__ = ["effective_rank", "spread"]
 
 TINY = 1e-12
-
-
-def spread(z):
-    """Mean deviation of unit vectors, each dimension for itself, times sqrt(D).
-
-        spread = sqrt(D) * mean over d of std over i of (z_i / |z_i|)_d
-
-    Directions spread evenly over the sphere have a deviation of 1 / sqrt(D) in each
-    dimension.
-
-    Args:
-        z: `[B, D]` array or tensor.
-
-    Returns:
-        scalar in [0, 1]: 1 for even directions, 0 where all point to one.
-
-    Source:
-        SimSiam, arXiv:2011.10566, section 4.1, figure 2, whose scale is 1 / sqrt(D).
-    """
-    z = ops.cast(z, "float32")
-    length = ops.sqrt(ops.sum(ops.square(z), axis=1, keepdims=True))
-    deviation = ops.std(z / ops.maximum(length, TINY), axis=0)  # [D]
-    return ops.mean(deviation) * float(z.shape[-1]) ** 0.5
 
 
 def effective_rank(features):
