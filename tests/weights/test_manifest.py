@@ -50,8 +50,9 @@ def test_every_entry_names_a_config_of_ours(name):
     spec = config.load(path, entry.variant)
     saturated = entry.arch in ("wrn28_10", "densenet190")
     assert (spec["data"].get("norm") == "saturated") == saturated
+    after = "README" in entry.paper["source"]  # numbers later than the paper's
     for evaluation, numbers in entry.paper.items():
-        if evaluation != "source":
+        if evaluation != "source" and not after:
             assert numbers == spec["paper"][evaluation]
     assert "terms" in entry.paper or not name.startswith("ssal")
 
