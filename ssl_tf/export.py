@@ -2,6 +2,9 @@
 
 python -m ssl_tf.export runs/ssal/resnet18_digits/seed0 --to keras -o trunk.keras
 python -m ssl_tf.export RUN --to savedmodel -o trunk --part method
+
+A .keras file of a scattering network needs `import ssl_tf.layers.scattering,
+ssl_tf.layers.adaptive_pool` before it is loaded; all others are of Keras' own layers.
 """
 
 import shutil

@@ -1,10 +1,23 @@
 """Bad input ends in one line on stderr and exit code 2, and nothing is lost."""
 
 import commands
+import numpy as np
 import pictures
 import pytest
 
-from ssl_tf import cli, config, evaluate, plan, reproduce, runs, state, train, trainer
+from ssl_tf import (
+    cli,
+    config,
+    evaluate,
+    opening,
+    plan,
+    reproduce,
+    runs,
+    state,
+    train,
+    trainer,
+)
+from ssl_tf.data import digits
 from ssl_tf.errors import BadInput
 from ssl_tf.methods import SSAL
 
@@ -43,6 +56,8 @@ def refused(capsys, main, *arguments):
                 ("gsimclr", "data.order.labels=no.npy", "pseudo_labels`, or leave"),
                 ("gsimclr", "needs={}", "name its config in `needs"),
                 ("simclr", "train.patience=2", "set train.best"),
+                ("scatsimclr", "backbone.J=5", "so use J <= 4 or larger images"),
+                ("scatsimclr", "train.accumulate=2", "couples the images of a batch"),
                 ("supervised", "init={run: runs/none}", "is not a run folder"),
             ]
         ),
@@ -204,3 +219,11 @@ def test_fewer_than_four_classes_cannot_be_grouped():
     assert counts == {0: 6, 1: 10, 2: 15}
     assert opening.group_counts(parts.method, 4) == {0: 2}
     assert parts.method.func is SSAL
+
+
+def test_images_without_classes_are_refused_where_a_method_needs_them():
+    source = digits("train")
+    label = np.where(np.arange(source.size) < 7, -1, source.label)
+    with pytest.raises(BadInput, match="7 of its 1,297 training images have no class"):
+        opening.check_labels(source._replace(label=label))
+    opening.check_labels(source)

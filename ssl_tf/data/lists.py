@@ -1,32 +1,20 @@
 """Which labelled images training may see: a share, the papers' lists, one's own."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from ssl_tf.data import cifar
+from ssl_tf.data.imagenet5 import Archive
 from ssl_tf.data.source import labelled_share, subset
 from ssl_tf.errors import BadInput, have
 
-
-class List(NamedTuple):
-    """What `weights.download` fetches; its checksum is pinned the first time."""
-
-    file: str
-    urls: tuple
-    count: int
-    size: int | None = None
-    sha256: str | None = None
-    manual: None = None
-    member: None = None
-
-
 BASE = "https://raw.githubusercontent.com/google-research/simclr/master"
 # SimCLR's semi-supervised ImageNet, arXiv:2002.05709, sec. 5: file names, one a line.
+COUNTS = {"1percent": 12_811, "10percent": 128_116}
 LISTS = {
-    name: List(f"{name}.txt", (f"{BASE}/imagenet_subsets/{name}.txt",), count)
-    for name, count in (("1percent", 12_811), ("10percent", 128_116))
+    name: Archive(f"{name}.txt", (f"{BASE}/imagenet_subsets/{name}.txt",))
+    for name in COUNTS
 }
 
 
@@ -59,11 +47,10 @@ def fetched(name):
     """The path of one of `LISTS`, which must be whole."""
     from ssl_tf.weights import download
 
-    entry = LISTS[name]
-    path = download.fetch(entry, cifar.caches()[0] / "simclr_lists")
+    path = download.fetch(LISTS[name], cifar.caches()[0] / "simclr_lists")
     count = len(names_in(path))
-    if count != entry.count:
-        raise BadInput(f"{path}: lists {count} images, not {entry.count}; remove it.")
+    if count != COUNTS[name]:
+        raise BadInput(f"{path}: lists {count} images, not {COUNTS[name]}; remove it.")
     return path
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 
+@keras.saving.register_keras_serializable("ssl_tf")
 class AdaptiveAverage(keras.layers.Layer):
     """`[B, H, W, C]` -> `[B, size, size, C]`: means of windows that cover the map.
 

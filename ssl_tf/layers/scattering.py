@@ -6,6 +6,7 @@ from keras import ops
 from ssl_tf.ops import scattering, wavelets
 
 
+@keras.saving.register_keras_serializable("ssl_tf")
 class Scattering(keras.layers.Layer):
     """Order 0 to 2 scattering of each channel: `[B, H, W, C]` -> `[B, h, w, C * K]`.
 
