@@ -22,7 +22,7 @@ def home():
     return Path(sys.prefix) / "share" / "ssl_tf"
 
 
-class StrictLoader(yaml.SafeLoader):
+class StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """Safe YAML in which a key may stand only once."""
 
 
