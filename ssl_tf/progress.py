@@ -106,7 +106,7 @@ def make_bar():
     )
 
 
-def header(folder, spec, parts, opened, loop, steps):
+def header(folder, spec, parts, opened, loop, steps, apart=None):
     """Prints what is about to run: images, updates, devices, deviations."""
     train, model = parts.train, loop.method
     held = f", {opened.validation.size} held out" if opened.validation else ""
@@ -124,6 +124,14 @@ def header(folder, spec, parts, opened, loop, steps):
             "note      batch norm sees parts of "
             f"{train.batch_size // train.accumulate} images (train.accumulate)"
         )
+    if apart:
+        line = f"order     {apart['name']}, {apart['clusters']} clusters: "
+        line += (
+            f"{100 * apart['same_cluster']:.2f} % of a batch's pairs share a cluster"
+        )
+        if "same_class" in apart:
+            line += f", {100 * apart['same_class']:.2f} % a class"
+        lines.append(line)
     for row in ledger(spec["method"]["name"]) if spec.get("paper") else []:
         switch = "" if row["switch"] == "none" else f" ({row['switch']})"
         lines.append(f"deviates  {row['what']}: {row['ours']}{switch}")

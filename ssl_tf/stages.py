@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from ssl_tf import config, runs
+from ssl_tf.data import guided
 from ssl_tf.errors import BadInput
 from ssl_tf.ops import distribute
 
@@ -78,6 +79,23 @@ def clusters(spec, order, folder, size, root, quiet, train):
         with runs.atomic(own) as out:
             np.save(out, made)
     return read_labels(own, size)
+
+
+def kept_apart(name, order, found, label):
+    """What a guided order does with the images of its first epoch, for `data.json`.
+
+    Args:
+        name: of the order.
+        order: `epoch -> int64 [steps, B]`.
+        found: `[N]` pseudo-labels.
+        label: `[N]` classes; pairs of them are left out if one is negative.
+    """
+    rows = order(0)
+    facts = {"name": name, "clusters": int(found.max()) + 1, "images": int(rows.size)}
+    facts["same_cluster"] = float(np.mean(guided.pair_rates(rows, found)))
+    if (label >= 0).all():
+        facts["same_class"] = float(np.mean(guided.pair_rates(rows, label)))
+    return facts
 
 
 def cluster(spec, order, folder, root, quiet, train):

@@ -139,6 +139,9 @@ def run(job, quiet, callbacks=()):
         parts.train.seed,
         clusters,
     )
+    apart = None
+    if clusters is not None:
+        apart = stages.kept_apart(kind, order, clusters, opened.train.label)
     training = Training(
         folder,
         loop,
@@ -152,9 +155,9 @@ def run(job, quiet, callbacks=()):
         callbacks=callbacks,
     )
     if training.chief:
-        describe(job, opened, loop)
+        describe(job, opened, loop, apart)
         if not quiet:
-            shown.header(folder, job.spec, parts, opened, loop, len(order(0)))
+            shown.header(folder, job.spec, parts, opened, loop, len(order(0)), apart)
     rows = training.run()
     if training.chief:
         runs.save_weights(loop.method, folder, "last")
@@ -224,7 +227,7 @@ def callbacks(folder):
     return [Scalars(Path(folder) / "tensorboard")]
 
 
-def describe(job, opened, loop):
+def describe(job, opened, loop, apart):
     """Writes `data.json` (what is needed without the data) and `environment.json`."""
     model = loop.method
     facts = {
@@ -242,7 +245,7 @@ def describe(job, opened, loop):
         },
         "groups": [list(g) for g in getattr(model, "groups", ())],
         "parameters": model.count_params(),
-    }
+    } | ({"order": apart} if apart else {})
     machine = runs.environment(
         strategy=type(job.devices).__name__,
         replicas=job.devices.num_replicas_in_sync,

@@ -1,6 +1,7 @@
 """What comes before a run, what ends it early, and what watches it."""
 
 import csv
+import json
 
 import h5py
 import numpy as np
@@ -43,6 +44,9 @@ def test_a_guided_run_makes_its_autoencoder_and_its_clusters(guided):
     assert cluster.shape == (192,) and set(cluster) == set(range(48))
     assert runs.stored(first)["data"]["limit"] == 192
     assert "online_knn" in "".join(rows(folder)[-1])
+    order = json.loads((folder / "data.json").read_text())["order"]
+    assert order["name"] == "deal" and order["clusters"] == 48
+    assert 0 < order["same_cluster"] < 0.02 < order["same_class"] < 0.2
 
 
 def test_finished_stages_are_not_run_again(guided):
