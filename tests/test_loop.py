@@ -70,22 +70,27 @@ def test_the_update_compiles_under_xla_and_is_the_same():
     compare(plain, train(built(small.ssal), rates=[1.0], xla=True))
 
 
+# Rates for small networks with gradients of thousands: rounding grows with them.
+STEEP = {"resnet50_keras": 1e-4, "scatsimclr12": 0.01}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["replicas", "recompute", "xla"])
 @pytest.mark.parametrize("name", sorted(small.BACKBONES))
 def test_every_backbone_trains_alike_however_it_is_run(name, how, two_replicas):
     make = lambda: small.supervised(small.BACKBONES[name]())
-    plain = train(built(make), rates=[0.1])
+    rates = [STEEP.get(name, 0.1)]
+    plain = train(built(make), rates=rates)
     if how == "replicas":
-        two = train(built(make, two_replicas), two_replicas, rates=[0.1])
+        two = train(built(make, two_replicas), two_replicas, rates=rates)
         compare(plain, two)
     elif how == "xla":
         # Fused sums round otherwise; among a million activations one may change sides.
-        compare(plain, train(built(make), rates=[0.1], xla=True), atol=1e-4)
+        compare(plain, train(built(make), rates=rates, xla=True), atol=1e-4)
     else:
         method = built(make)
         method.recompute(1)
-        compare(plain, train(method, rates=[0.1]))
+        compare(plain, train(method, rates=rates))
 
 
 def flat(**more):
