@@ -71,7 +71,7 @@ def test_the_update_compiles_under_xla_and_is_the_same():
 
 
 # Rates for small networks with gradients of thousands: rounding grows with them.
-STEEP = {"resnet50_keras": 1e-4, "scatsimclr12": 0.01}
+STEEP = {"resnet50_keras": 1e-6, "scatsimclr12": 0.01}
 
 
 @pytest.mark.slow
