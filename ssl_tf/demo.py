@@ -38,7 +38,7 @@ def main(options):
 
 def train(name, entry, root):
     """Trains one method's seeds; compiled once. Yields the run folders."""
-    from ssl_tf import trainer
+    from ssl_tf import stages, trainer
 
     path = config.home() / "configs" / f"{entry['config']}.yaml"
     kept = {}
@@ -48,20 +48,9 @@ def train(name, entry, root):
         print(f"demo: {name}, seed {seed + 1} of {entry['seeds']}", file=sys.stderr)
         trainer.train(spec, folder, origin=runs.origin(path), kept=kept)
         yield folder
-        for first in stages(spec, folder):
+        if spec.get("needs"):
+            _, first = stages.needed(spec, folder, f"{path}: needs no config.")
             reproduce.evaluate(first, runs.stored(first), None)
-
-
-def stages(spec, folder):
-    """The run folder of what a run's config `needs`, if anything."""
-    needed = (spec.get("needs") or {}).get("config")
-    if needed:
-        method, setting = needed.split("/")
-        yield runs.folder(folder.parents[2], method, setting, None, seed_of(spec))
-
-
-def seed_of(spec):
-    return spec["train"].get("seed", 0)
 
 
 def shipped(name, root):

@@ -1,6 +1,5 @@
 """One evaluation of one run: rebuilds it from its folder, runs, keeps the result."""
 
-import functools
 import inspect
 import json
 import re
@@ -14,12 +13,6 @@ from ssl_tf.errors import BadInput, have
 from ssl_tf.evaluation import EVALUATIONS, SUPPLIED, store
 
 SHOWN = ("resize", "fit")  # of a run's data section: how whole images become squares
-
-
-class Unlabelled:
-    """Stands for a method where only its features are asked for."""
-
-    labelled = False
 
 
 class Run:
@@ -83,7 +76,7 @@ class Run:
         self.facts |= {"mean": mean, "deviation": deviation}
         runs.write_json(self.folder / "data.json", self.facts)
 
-    def opened(self, root, dataset=None, changes=None, labelled=True):
+    def opened(self, root, dataset=None, changes=None, labelled=None):
         """The images of an evaluation, shown to the model as the run's own are.
 
         Args:
@@ -91,7 +84,7 @@ class Run:
             dataset: name of another data set, with classes of its own; `None` takes
                 the run's.
             changes: arguments that differ from those of the run's `data` section.
-            labelled: refuse images without a class if the method needs classes.
+            labelled: see `opening.open_data`.
 
         Returns:
             `opening.Opened`, in the run's size and normalisation.
@@ -115,9 +108,7 @@ class Run:
             recipes=[r._replace(size=r.size or size) for r in self.parts.recipes],
             train=self.parts.train._replace(batch_size=1),
         )
-        if not labelled:
-            parts = parts._replace(method=functools.partial(Unlabelled))
-        return opening.open_data(parts, root)._replace(size=size)
+        return opening.open_data(parts, root, labelled)._replace(size=size)
 
 
 def evaluate(folder, name, **options):
@@ -174,7 +165,7 @@ def named(
             f"sets there are {have(free)}."
         )
     done = Run(folder, weights)
-    opened = done.opened(root, dataset, data, labelled="store" not in wanted)
+    opened = done.opened(root, dataset, data, False if "store" in wanted else None)
     called = label(name, found, given, changes or {}, dataset)
     place = None if keep == "none" else done.folder / store.FOLDER
     context = {

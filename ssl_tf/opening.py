@@ -41,15 +41,22 @@ class Opened(NamedTuple):
         return pipeline.Images(source, self.normal, self.size, self.resize, self.fit)
 
 
-def open_data(parts, root):
+def open_data(parts, root, labelled=None):
     """Reads the images of a config; see `Opened`.
+
+    Args:
+        parts: `experiment.Parts`.
+        root: where the images are, or `None`.
+        labelled: refuse images without a class; `None`: if the method needs classes.
 
     Raises:
         BadInput: they are not there or damaged, or lack classes the method needs.
     """
     read = lambda name: chosen(parts.dataset(split=name, root=root), parts.data)
     train, test = read("train"), read("test")
-    if getattr(parts.method.func, "labelled", True):
+    if labelled is None:
+        labelled = getattr(parts.method.func, "labelled", True)
+    if labelled:
         check_labels(train)
     statistics, data = train, parts.data
     if data.per_class is not None:

@@ -93,10 +93,7 @@ class Rehearsal:
             micro_batches=train.accumulate,
         )
         local = train.batch_size // self.devices.num_replicas_in_sync
-        side = [self.size, self.size, 3]
-        shapes = [
-            [r.images, *side] if r.images > 1 else side for r in self.parts.recipes
-        ]
+        shapes = [recipe.shape(self.size) for recipe in self.parts.recipes]
         batch = {
             "views": tuple(tf.random.uniform([local, *shape]) for shape in shapes),
             "label": tf.zeros([local], tf.int32),

@@ -34,12 +34,17 @@ def start(method, init):
         method.backbone.trainable = False
 
 
-def needed(spec, folder, why):
-    """`(path of the config in `needs`, its run folder)`; `why` if there is none."""
+def needed_config(spec, why):
+    """The path of the config in `needs`; BadInput `why` if there is none."""
     needs = spec.get("needs") or {}
     if "config" not in needs:
         raise BadInput(why)
-    path = config.home() / "configs" / f"{needs['config']}.yaml"
+    return config.home() / "configs" / f"{needs['config']}.yaml"
+
+
+def needed(spec, folder, why):
+    """`(path of the config in `needs`, its run folder)`; see `needed_config`."""
+    path = needed_config(spec, why)
     method = config.read_yaml(path)["method"]["name"]
     seed = spec["train"].get("seed", 0)
     return path, runs.folder(folder.parents[2], method, path.stem, None, seed)
@@ -109,8 +114,8 @@ def cluster(spec, order, folder, root, quiet, train):
         "`needs: {config: autoencoder/<arch>_<dataset>}`, or a file in "
         "data.order.labels.",
     )
-    first, ours = config.load(path), dict(spec["data"])
-    images = {k: v for k, v in ours.items() if k not in ("order", "norm")}
+    first = config.load(path)
+    images = {k: v for k, v in spec["data"].items() if k not in ("order", "norm")}
     first["train"]["seed"] = spec["train"].get("seed", 0)
     kept = {k: v for k, v in images.items() if k != "validation"}
     first["data"] = first["data"] | kept
@@ -168,13 +173,11 @@ def baseline_confusion(spec, folder, root, quiet, train):
 
 def baseline_spec(spec):
     """The config named in `needs`, with the trunk, data and budget of this one."""
-    needs = spec.get("needs") or {}
-    if "config" not in needs:
-        raise BadInput(
-            "method.branches: groups of {classes_per_group: n} come from a baseline; "
-            "name its config in `needs: {config: supervised/<arch>_<dataset>}`."
-        )
-    path = config.home() / "configs" / f"{needs['config']}.yaml"
+    path = needed_config(
+        spec,
+        "method.branches: groups of {classes_per_group: n} come from a baseline; "
+        "name its config in `needs: {config: supervised/<arch>_<dataset>}`.",
+    )
     first = config.load(path)
     budget = {k: v for k, v in spec["train"].items() if k != "best"}
     first |= {

@@ -14,6 +14,7 @@ from ssl_tf.training import Stopped, Training
 from ssl_tf.watching import stale
 
 __all__ = ["Stopped", "train"]
+DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
 
 def train(
@@ -104,12 +105,9 @@ def prepare(train):
     keras.utils.set_random_seed(train.seed)
     keras.config.set_dtype_policy(train.precision)
     if train.deterministic and compiles(train.xla):
-        flags, ours = (
-            os.environ.get("XLA_FLAGS", ""),
-            "--xla_gpu_deterministic_ops=true",
-        )
-        if ours not in flags:
-            os.environ["XLA_FLAGS"] = f"{flags} {ours}".strip()
+        flags = os.environ.get("XLA_FLAGS", "")
+        if DETERMINISTIC not in flags:
+            os.environ["XLA_FLAGS"] = f"{flags} {DETERMINISTIC}".strip()
     elif train.deterministic:
         tf.config.experimental.enable_op_determinism()
 

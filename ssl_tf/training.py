@@ -11,7 +11,7 @@ from ssl_tf.data import decode, pipeline
 from ssl_tf.errors import BadInput, have
 from ssl_tf.loop import MOST_UPDATES
 from ssl_tf.ops import distribute
-from ssl_tf.watching import Collapse, Judge, stale
+from ssl_tf.watching import Collapse, Judge, score, stale
 
 SECONDS_A_CALL = 1.0
 
@@ -231,9 +231,9 @@ class Training:
                 f"train.best: {term!r} is not measured on held-out images. Have: "
                 f"{have(values)}."
             )
-        score = -values[term] if "loss" in term else values[term]
-        if self.best is None or score > self.best:
-            self.best = score
+        reached = score(term, values[term])
+        if self.best is None or reached > self.best:
+            self.best = reached
             if self.chief:
                 self.save_weights("best")
 

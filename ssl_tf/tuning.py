@@ -63,6 +63,5 @@ class Tune:
     def section(self, changes):
         """The `data` section of a stage: the run's images and normalisation."""
         mean, deviation = self.done.normal()
-        norm = {"mean": list(mean), "deviation": list(deviation)}
-        own = {"norm": norm} if self.done.facts["mean"] is not None else {}
-        return self.done.spec["data"] | self.data | changes | own
+        norm = {"norm": {"mean": list(mean), "deviation": list(deviation)}}
+        return self.done.spec["data"] | self.data | changes | norm

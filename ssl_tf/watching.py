@@ -105,6 +105,11 @@ class Collapse:
                 return
 
 
+def score(term, value):
+    """The value of a term so that larger is better."""
+    return -value if "loss" in term else value
+
+
 def stale(rows, settings):
     """Whether `patience` evaluations brought no new best.
 
@@ -118,6 +123,6 @@ def stale(rows, settings):
     values = [float(row[name]) for row in rows if row.get(name) not in (None, "")]
     if not values:
         return False
-    signed = [-v if "loss" in settings.best else v for v in values]
-    best = max(range(len(signed)), key=signed.__getitem__)  # the first of equals
-    return len(signed) - 1 - best >= settings.patience
+    scores = [score(settings.best, value) for value in values]
+    best = scores.index(max(scores))  # the first of equals
+    return len(scores) - 1 - best >= settings.patience

@@ -6,6 +6,7 @@ Levels are float32 that hold whole numbers in [0, 255]; all sums here are exact 
 import tensorflow as tf
 
 from ssl_tf.augment import hue
+from ssl_tf.augment.planes import luma
 
 # PIL's weights of red, green and blue in 1 / 2^16; one half is added before the cut.
 LUMA = (19595, 38470, 7471)
@@ -28,14 +29,14 @@ def mixed(planes, which, factor):
     Source:
         PIL's Image.blend, which cuts the fraction off.
     """
-    luma = grey_level(planes)  # [B, H, W]
-    sums = tf.reduce_sum(luma, axis=2)  # exact up to 65,793 columns
-    count = luma.shape[1] * luma.shape[2]
+    level = grey_level(planes)  # [B, H, W]
+    sums = tf.reduce_sum(level, axis=2)  # exact up to 65,793 columns
+    count = level.shape[1] * level.shape[2]
     mean = tf.reduce_sum(tf.cast(sums, tf.float64), axis=1) / count
     mean = tf.cast(tf.floor(mean + 0.5), tf.float32)
     of_mean = tf.where(which == 1, mean, 0.0)
     of_luma = tf.cast(which == 2, tf.float32)
-    base = luma * of_luma[:, None, None] + of_mean[:, None, None]
+    base = level * of_luma[:, None, None] + of_mean[:, None, None]
     base = base[:, None]
     blended = base + factor[:, None, None, None] * (planes - base)
     return tf.floor(tf.clip_by_value(blended, 0.0, 255.0))
@@ -43,9 +44,7 @@ def mixed(planes, which, factor):
 
 def grey_level(planes):
     """`[B, H, W]` levels: PIL's conversion to "L"."""
-    red, green, blue = tf.unstack(planes, axis=1)
-    total = red * LUMA[0] + green * LUMA[1] + blue * LUMA[2] + 32768
-    return tf.floor(total * 2**-16)
+    return tf.floor((luma(planes, LUMA) + 32768) * 2**-16)
 
 
 def grey(planes):

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from ssl_tf.augment import hue
+from ssl_tf.augment.planes import luma
 from ssl_tf.ops import draws
 
 LUMA = (0.2989, 0.5870, 0.1140)  # TensorFlow's, not quite PIL's
@@ -55,6 +56,4 @@ def saturation(planes, factor):
 
 def grey(planes):
     """`[B, 3, H, W]` with the luma in all three planes."""
-    red, green, blue = tf.unstack(planes, axis=1)
-    luma = red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]
-    return tf.stack([luma] * 3, axis=1)
+    return tf.stack([luma(planes, LUMA)] * 3, axis=1)

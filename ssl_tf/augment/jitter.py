@@ -104,6 +104,4 @@ def mixed(images, which, factor):
 
 def grey(images):
     """`[B, 3, H, W]` with its luma in all three planes."""
-    red, green, blue = tf.unstack(images, axis=1)
-    luma = red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]
-    return tf.stack([luma] * 3, axis=1)
+    return tf.stack([planes.luma(images, LUMA)] * 3, axis=1)

@@ -20,6 +20,12 @@ def flip(planes, seeds):
     return some(seeds, 0.5, lambda x: tf.reverse(x, [3]), planes)
 
 
+def luma(planes, weights):
+    """`[B, H, W]`: red, green and blue summed with `weights`."""
+    red, green, blue = tf.unstack(planes, axis=1)
+    return red * weights[0] + green * weights[1] + blue * weights[2]
+
+
 def column(values):
     """`[B]` to `[B, 1, 1, 1]`, a value an image."""
     return values[:, None, None, None]

@@ -8,6 +8,7 @@ import numpy as np
 from ssl_tf.data import guided, pipeline
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import store as stores
+from ssl_tf.evaluation.knn import unit
 from ssl_tf.schema import Count, Whole
 
 SCALES = Literal["none", "standardise", "l2"]
@@ -70,7 +71,7 @@ def scaled(x, scale):
         deviation = x.std(axis=0)
         return (x - x.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
     if scale == "l2":
-        return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+        return unit(x)
     return x
 
 

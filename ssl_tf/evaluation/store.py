@@ -40,7 +40,7 @@ class Store:
         self.weights = None if weights is None else Path(weights)
         self.kind = kind
         self.batch_size = batch_size
-        self.kept = {}
+        self.kept, self.offered = {}, {}
 
     def __call__(self, images, level="features"):
         """`[N, F]` float array of a split; see `many`."""
@@ -76,6 +76,11 @@ class Store:
 
     def shapes(self, size):
         """`{level: [1, F]}` of what the method offers, for images of `size` pixels."""
+        if size not in self.offered:
+            self.offered[size] = self.traced(size)
+        return self.offered[size]
+
+    def traced(self, size):
         import tensorflow as tf
 
         one = tf.TensorSpec([1, size, size, 3], tf.float32)

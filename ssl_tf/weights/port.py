@@ -10,6 +10,7 @@ import numpy as np
 from ssl_tf.errors import BadInput
 
 LISTED = 8
+WRAPPED = r"(?:module\.)*"  # before the names of a model that PyTorch spread over GPUs
 
 
 class Rule(NamedTuple):

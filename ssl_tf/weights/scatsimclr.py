@@ -7,10 +7,9 @@ import numpy as np
 
 from ssl_tf.errors import BadInput
 from ssl_tf.ops import wavelets
-from ssl_tf.weights.port import Rule, conv
+from ssl_tf.weights.port import WRAPPED, Rule, conv
 
 FAMILIES = ("scatsimclr", "resnet")
-WRAPPED = r"(?:module\.)*"
 STEM = "_adapter_network.0.weight"
 CLOSE = 1e-5  # of two releases of kymatio
 

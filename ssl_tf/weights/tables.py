@@ -7,7 +7,7 @@ import numpy as np
 
 from ssl_tf.errors import BadInput, have
 from ssl_tf.weights import gsimclr, scatsimclr
-from ssl_tf.weights.port import Rule, conv, dense, put
+from ssl_tf.weights.port import WRAPPED, Rule, conv, dense, put
 
 
 def norm(pattern, to):
@@ -101,8 +101,7 @@ def torch_rules(method):
         table = SSAL_IMAGENET
     else:
         raise BadInput(f"no name table for PyTorch's {method.backbone.name}.")
-    wrapped = r"(?:module\.)*"
-    return [r._replace(pattern=wrapped + r.pattern) for r in table]
+    return [r._replace(pattern=WRAPPED + r.pattern) for r in table]
 
 
 def own_rules(method):
