@@ -144,10 +144,11 @@ def together(parts):
             f"views: there are {len(parts.recipes)}; this method takes {needed} of an "
             "image (`count: 2` makes two of one recipe; a pretext task adds its own)."
         )
-    if getattr(method, "couples", False) and parts.train.batch_size < 2:
+    least = 1 if getattr(method, "views", 1) == 1 else 2
+    if parts.train.batch_size // parts.train.accumulate < least:
         raise BadInput(
-            "train.batch_size: is 1; this method compares the images of a batch, set 2 "
-            "or more."
+            f"train.batch_size: is {parts.train.batch_size}; this method compares or "
+            "normalises the images of a batch, set 2 or more (a part)."
         )
 
 

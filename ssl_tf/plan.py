@@ -43,7 +43,7 @@ def plan(spec, options):
     parts, images = rehearsed.parts, rehearsed.images
     show(parameters(rehearsed.method))
     train, share = parts.train, rehearsed.devices.num_replicas_in_sync
-    steps = images // train.batch_size
+    steps = updates(parts, images)
     flops = rehearsed.flops
     total = flops * steps * train.batch_size * train.epochs
     show(
@@ -69,6 +69,16 @@ def plan(spec, options):
         show(measured(rehearsed, steps))
     for line in warnings(parts, images, share):
         print(f"warning: {line}", file=sys.stderr)
+
+
+def updates(parts, images):
+    """Of one epoch."""
+    filled = parts.data.order == "filled"
+    return (
+        -(-images // parts.train.batch_size)
+        if filled
+        else images // parts.train.batch_size
+    )
 
 
 def show(rows):
@@ -140,14 +150,35 @@ def warnings(parts, images, share):
             f"the rate warms up for {warmup:g} epochs, the run has {train.epochs}: it "
             "never reaches its peak"
         )
+    if images:
+        yield from short(parts, updates(parts, images))
     if train.accumulate > 1:
         yield "batch norm sees each part of a batch alone (train.accumulate)"
     if images and images < train.batch_size:
         yield f"{images} images are fewer than one batch of {train.batch_size}"
+    if parts.data.order == "filled":
+        return
     if images and images % train.batch_size > images / 10:
         yield (
             f"{images % train.batch_size} of {images} images are left out of an epoch "
             "(others each time)"
+        )
+
+
+def short(parts, steps):
+    """Says so if the learning rates do not last; see `schedules.epochs_left`."""
+    from ssl_tf import schedules
+
+    epochs, schedule = parts.train.epochs, parts.rate.schedule
+    left = schedules.epochs_left(schedule, steps, epochs)
+    if left < epochs:
+        every = schedule.keywords["every"]
+        yield (
+            f"the schedule holds {epochs} x {steps // every} = "
+            f"{epochs * (steps // every):,} rates, the optimiser makes "
+            f"{-(-steps // every)} steps an epoch ({steps:,} batches, one every "
+            f"{every}), {epochs * -(-steps // every):,} in all: training ends after "
+            f"epoch {left} of {epochs}, where the authors' broke off in the next"
         )
 
 

@@ -83,8 +83,9 @@ class Rehearsal:
     def loop(self, xla=None):
         """A fed `Loop`; `xla` as the config says if `None`."""
         train = self.parts.train
+        steps = max((self.images or 0) // train.batch_size, 1)
         with self.devices.scope():
-            optimizer = trainer.scaled(self.parts.optimizer(), train.precision)
+            optimizer = trainer.optimizer(self.parts, steps)
         loop = Loop(
             self.method,
             optimizer,

@@ -104,12 +104,86 @@ def held_cosine(epoch, epochs, steps, hold: Whole = 10, bounce: bool = False):
     return 0.5 * (1 + np.cos(np.pi * falling / period))
 
 
+def cosine_epochs(epoch, epochs):
+    """Half a cosine from 1, constant within an epoch: 0.5 (1 + cos(pi e / E)).
+
+    Source:
+        SimSiam, arXiv:2011.10566, the authors' ImageNet code.
+    """
+    return cosine(np.floor(epoch), epochs)
+
+
+def warmup_cosine_steps(
+    epoch,
+    epochs,
+    steps,
+    warmup: Whole = 5,
+    every: Count = 1,
+    lag: bool = False,
+):
+    """A line from 0 to 1 over the updates of `warmup` epochs, then half a cosine.
+
+    Both lists hold the peak, and the cosine ends above 0.
+
+    Args:
+        epoch: epochs done, with fraction.
+        epochs: the run's length.
+        steps: batches an epoch.
+        warmup: epochs.
+        every: batches a step of the optimiser; see `optim.Coupled`.
+        lag: set a rate after the step it was counted for: the first step has the peak,
+            the second 0. The list then holds `floor(steps / every)` values an epoch, so
+            that it may run out before the last epoch, see `epochs_left`.
+
+    Source:
+        SimSiam study, arXiv:2112.02297, by its code: spec 1.4 and 7, no. 3-6.
+    """
+    batch = np.round(np.asarray(epoch) * steps).astype(np.int64)
+    made = batch // steps * -(-steps // every) + batch % steps // every
+    values = warmup_cosine_values(epochs, steps, warmup, every, lag)
+    if lag:
+        values = np.concatenate([[1.0], values])
+    return values[np.minimum(made, len(values) - 1)]
+
+
+def warmup_cosine_values(epochs, steps, warmup, every, lag):
+    """The list of `warmup_cosine_steps`, one value a step of the optimiser."""
+    an_epoch = steps // every if lag else -(-steps // every)
+    rising, falling = warmup * an_epoch, max(epochs - warmup, 0) * an_epoch
+    cosine = 0.5 * (1 + np.cos(np.pi * np.arange(falling) / max(falling, 1)))
+    return np.concatenate([np.linspace(0, 1, rising), cosine])
+
+
+def epochs_left(schedule, steps, epochs):
+    """Whole epochs that a schedule can serve, at most `epochs`.
+
+    The study's list counts the floor of its steps an epoch where the optimiser makes
+    the ceiling; its training broke off when the list had run out, and what it had saved
+    was the epoch before.
+
+    Args:
+        schedule: callable of `SCHEDULES` with its own arguments bound, or `None`.
+        steps: batches an epoch.
+        epochs: int.
+    """
+    given = getattr(schedule, "keywords", {})
+    every = given.get("every", 1)
+    if not given.get("lag") or not steps % every:
+        return epochs
+    values = epochs * (steps // every)
+    an_epoch = -(-steps // every)
+    # Step number `values`, from 0, is made, but the rate after it is missing.
+    return min(epochs, values // an_epoch)
+
+
 SCHEDULES = {
     "constant": constant,
     "cosine": cosine,
+    "cosine_epochs": cosine_epochs,
     "cosine_steps": cosine_steps,
     "held_cosine": held_cosine,
     "slanted_triangle": slanted_triangle,
+    "warmup_cosine_steps": warmup_cosine_steps,
     "warmup_line": warmup_line,
 }
 CONTEXT = ("epoch", "epochs", "steps")  # what `rates` gives to those that take it

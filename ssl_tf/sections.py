@@ -52,8 +52,9 @@ class Data(NamedTuple):
         fit: how a whole image becomes a square: "centre" cuts it out, "squash" (PIL's
             antialiased bilinear filter) and "interpolate" (without antialiasing) do
             not keep the aspect ratio.
-        order: "shuffled"; "authors" replays SSAL's NumPy order and draws; or a section
-            for guided batches.
+        order: "shuffled"; "filled", the same with an epoch's last images in a batch
+            that its first ones complete; "authors" replays SSAL's NumPy order and
+            draws; or a section for guided batches.
     """
 
     validation: Fraction | Literal["test"] = 0.0
@@ -67,7 +68,7 @@ class Data(NamedTuple):
     norm: Literal["unit", "mean_std", "saturated"] | Explicit = "unit"
     resize: Count | None = None
     fit: Literal["centre", "squash", "interpolate"] = "centre"
-    order: Literal["shuffled", "authors"] | Guided = "shuffled"
+    order: Literal["shuffled", "filled", "authors"] | Guided = "shuffled"
 
 
 class Train(NamedTuple):
@@ -130,6 +131,25 @@ class Init(NamedTuple):
 Schedule = Annotated[dict, schema.Table(SCHEDULES, CONTEXT)]
 
 
+class Plateau(NamedTuple):
+    """A rate that falls where the loss on held-out images does not.
+
+    Attributes:
+        factor: on the rate, each time.
+        patience: evaluations without a new best that are let pass.
+        least: rate it never falls below; a smaller rate stays as it is.
+        threshold: share of the best loss by which a new best must be smaller.
+
+    Source:
+        SimSiam study, spec 4.3: PyTorch's ReduceLROnPlateau.
+    """
+
+    factor: Annotated[float, schema.Range(above=0, below=1)] = 0.5
+    patience: Whole = 0
+    least: NonNegative = 0.0
+    threshold: Fraction = 1e-4
+
+
 class Rate(NamedTuple):
     """The learning rate.
 
@@ -137,8 +157,10 @@ class Rate(NamedTuple):
         learning_rate: peak.
         per: images the peak holds for; it grows with the batch. `None`: any batch.
         schedule: section of `SCHEDULES`.
+        plateau: fall where the loss does not, too.
     """
 
     learning_rate: Positive
     per: Count | None = None
     schedule: Schedule | None = None
+    plateau: Plateau | None = None

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ssl_tf import config, experiment, opening, runs, stages
+from ssl_tf import config, experiment, opening, runs, schedules, stages
 from ssl_tf.errors import BadInput
 from ssl_tf.training import Stopped, Training
 from ssl_tf.watching import stale
@@ -50,7 +50,7 @@ def train(
     """
     folder = Path(folder)
     parts = experiment.check(spec)
-    if runs.finished(folder) and over(folder, parts.train):
+    if runs.finished(folder) and over(folder, parts):
         runs.remember(folder, spec)
         if not quiet:
             print(f"{folder}: done already.", file=sys.stderr)
@@ -73,10 +73,14 @@ def train(
         return run(job, quiet, callbacks(folder) if tensorboard else ())
 
 
-def over(folder, settings):
-    """Whether a run has done its epochs, or lost its patience before."""
-    done, rows = runs.epochs_done(folder), runs.history(folder)
-    return done >= settings.epochs or stale(rows, settings)
+def over(folder, parts):
+    """Whether a run has done its epochs, or lost its patience or its rates before."""
+    rows, settings = runs.history(folder), parts.train
+    if not rows:
+        return True  # converted or shipped
+    done, steps = (int(rows[-1][name]) for name in ("epoch", "step"))
+    left = schedules.epochs_left(parts.rate.schedule, steps // done, settings.epochs)
+    return done >= left or stale(rows, settings)
 
 
 class Job(NamedTuple):
@@ -128,7 +132,6 @@ def run(job, quiet, callbacks=()):
         make = (job.spec, kind, folder, size, job.root, quiet, train)
         kind, clusters = kind.name, stages.clusters(*make)
         prepare(parts.train)  # another run may have come between
-    loop = compiled(job, method, opened)
     order = pipeline.ordered(
         kind,
         parts.recipes,
@@ -137,6 +140,7 @@ def run(job, quiet, callbacks=()):
         parts.train.seed,
         clusters,
     )
+    loop = compiled(job, method, opened, len(order(0)))
     apart = None
     if clusters is not None:
         apart = stages.kept_apart(kind, order, clusters, opened.train.label)
@@ -164,8 +168,11 @@ def run(job, quiet, callbacks=()):
     return folder
 
 
-def compiled(job, method, opened):
-    """The `Loop` of a job; one that waits in `kept` gets this seed's weights."""
+def compiled(job, method, opened, steps):
+    """The `Loop` of a job of so many updates an epoch.
+
+    One that waits in `kept` gets this seed's weights.
+    """
     from ssl_tf import loop as loops
 
     parts = job.parts
@@ -185,10 +192,10 @@ def compiled(job, method, opened):
         model = experiment.build(parts, method, classes, opened.size)
         if parts.init is not None:
             stages.start(model, parts.init)
-        optimizer = scaled(parts.optimizer(), parts.train.precision)
+        updater = optimizer(parts, steps)
     loop = loops.Loop(
         model,
-        optimizer,
+        updater,
         job.devices,
         xla=compiles(parts.train.xla),
         micro_batches=parts.train.accumulate,
@@ -206,13 +213,20 @@ def compiles(wanted):
     return distribute.kind() != "CPU" if wanted == "auto" else bool(wanted)
 
 
-def scaled(optimizer, precision):
-    """The optimizer, with loss scaling where gradients are float16."""
+def optimizer(parts, steps):
+    """The optimiser of a config; under a strategy's scope to train with it.
+
+    Args:
+        parts: `experiment.Parts`.
+        steps: int, batches an epoch.
+    """
     import keras
 
-    if precision != "mixed_float16":
-        return optimizer
-    return keras.optimizers.LossScaleOptimizer(optimizer)
+    made = parts.optimizer()
+    made.peak, made.period = experiment.peak(parts), steps
+    if parts.train.precision != "mixed_float16":
+        return made
+    return keras.optimizers.LossScaleOptimizer(made)
 
 
 def label(folder):

@@ -11,7 +11,7 @@ from ssl_tf.data import decode, pipeline
 from ssl_tf.errors import BadInput, have
 from ssl_tf.loop import MOST_UPDATES
 from ssl_tf.ops import distribute
-from ssl_tf.watching import Collapse, Judge, score, stale
+from ssl_tf.watching import Collapse, Judge, reduced, score, stale
 
 SECONDS_A_CALL = 1.0
 
@@ -53,6 +53,7 @@ class Training:
         self.order = order
         self.peak = peak
         self.schedule = parts.rate.schedule or schedules.constant
+        self.plateau = parts.rate.plateau
         self.progress = progress
         self.callbacks = keras.callbacks.CallbackList(
             list(callbacks), model=loop.method
@@ -61,6 +62,13 @@ class Training:
         self.collapse = Collapse(loop.method.terms, progress.warn)
         self.chief = distribute.worker()[0] == 0
         self.steps_per_epoch = len(order(0))
+        self.epochs = schedules.epochs_left(
+            self.schedule, self.steps_per_epoch, self.train.epochs
+        )
+        if self.epochs < self.train.epochs:
+            progress.warn(
+                f"the learning rates last for {self.epochs} epochs; see plan."
+            )
         self.step, self.rows, self.best = 0, [], None
         self.sums = np.zeros(len(loop.method.terms))
         self.clock = {"seconds": 0.0, "waiting": 0.0}
@@ -74,7 +82,7 @@ class Training:
             BadInput: the loss is not finite, an image is damaged, the disk is full.
         """
         self.restore()
-        total = self.train.epochs * self.steps_per_epoch
+        total = self.epochs * self.steps_per_epoch
         before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
         for number in before:
             signal.signal(number, self.on_signal)
@@ -154,9 +162,7 @@ class Training:
         began = time.monotonic()
         steps = np.arange(self.step, self.step + count)
         self.callbacks.on_train_batch_begin(self.step)
-        rates = schedules.rates(
-            self.schedule, self.peak, steps, self.steps_per_epoch, self.train.epochs
-        )
+        rates = self.rates(steps)
         with decode.blamed(self.opened.train, lambda: self.places(count)):
             terms, waiting = self.loop.run(rates)
         seconds = time.monotonic() - began
@@ -179,6 +185,13 @@ class Training:
         self.progress.advance(count, last, self.clock, self.train.batch_size)
         return seconds / count
 
+    def rates(self, steps):
+        """Learning rates of updates of this epoch."""
+        split, count = self.judge.split, self.steps_per_epoch
+        factor = reduced(self.rows, self.peak, self.plateau, split)
+        peak = self.peak * factor
+        return schedules.rates(self.schedule, peak, steps, count, self.train.epochs)
+
     def places(self, count):
         """Which images the next `count` updates read."""
         epoch, first = divmod(self.step, self.steps_per_epoch)
@@ -188,19 +201,13 @@ class Training:
         """Evaluates, writes history and state, keeps what was asked for."""
         done = epoch + 1
         names = self.loop.method.terms
-        last = schedules.rates(
-            self.schedule,
-            self.peak,
-            [self.step - 1],
-            self.steps_per_epoch,
-            self.train.epochs,
-        )
+        last = self.rates([self.step - 1])
         row = {"epoch": done, "step": self.step, "learning_rate": float(last[0])}
         row |= dict(zip(names, (self.sums / self.steps_per_epoch).tolist()))
         if hasattr(self.loop.optimizer, "penalty"):
             row["l2"] = float(self.loop.optimizer.penalty())
         every = self.train.evaluate_every
-        if done == self.train.epochs or (every and done % every == 0):
+        if done == self.epochs or (every and done % every == 0):
             values = self.judge(done)
             row |= {f"{self.judge.split}_{k}": value for k, value in values.items()}
             self.keep_best(values)

@@ -126,3 +126,25 @@ def stale(rows, settings):
     scores = [score(settings.best, value) for value in values]
     best = scores.index(max(scores))  # the first of equals
     return len(scores) - 1 - best >= settings.patience
+
+
+def reduced(rows, rate, settings, split):
+    """The factor that the plateaus of the evaluations so far put on a rate.
+
+    Args:
+        rows: of the history, oldest first.
+        rate: float > 0, the peak.
+        settings: `sections.Plateau`, or `None`.
+        split: of the loss that must fall.
+    """
+    if settings is None:
+        return 1.0
+    losses = [row.get(f"{split}_loss") for row in rows]
+    best, waited, now = np.inf, 0, rate
+    for loss in (float(loss) for loss in losses if loss not in (None, "")):
+        waited += 1
+        if loss < best * (1 - settings.threshold):
+            best, waited = loss, 0
+        if waited > settings.patience:
+            now, waited = min(now, max(now * settings.factor, settings.least)), 0
+    return now / rate

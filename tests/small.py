@@ -20,6 +20,7 @@ from ssl_tf.layers.norm import BatchNorm
 from ssl_tf.methods.autoencoder import Autoencoder
 from ssl_tf.methods.scatsimclr import ScatSimCLR
 from ssl_tf.methods.simclr import GSimCLR, SimCLR
+from ssl_tf.methods.simsiam import SimSiam
 from ssl_tf.methods.ssal import SSAL, Branch
 from ssl_tf.methods.supervised import Supervised
 
@@ -88,12 +89,19 @@ def scatsimclr(backbone=None, **more):
     return simclr(backbone, ScatSimCLR, **more)
 
 
+def simsiam(backbone=None, **more):
+    more = {"dim": 8, "predictor": 4, "probe": True} | more
+    return SimSiam(backbone or tiny_cnn(), CLASSES, **more)
+
+
 METHODS = {
     "autoencoder": denoising,
     "gsimclr": lambda *a, **k: simclr(*a, kind=GSimCLR, **k),
     "scatsimclr": scatsimclr,
     "scatsimclr_jigsaw": lambda *a, **k: scatsimclr(*a, pretext="jigsaw", **k),
     "simclr": simclr,
+    "simsiam": simsiam,
+    "simsiam_ablation": lambda *a, **k: simsiam(*a, head="ablation", hidden=6, **k),
     "ssal": ssal,
     "supervised": supervised,
 }

@@ -48,7 +48,7 @@ def refused(capsys, main, *arguments):
                 why,
             )
             for method, set_, why in [
-                ("simclr", "train.batch_size=1", "compares the images of a batch"),
+                ("simclr", "train.batch_size=1", "the images of a batch"),
                 ("simclr", "method.temperature=0", "must be > 0"),
                 ("simclr", "views=[{name: plain}]", "there are 1; this method takes 2"),
                 ("gsimclr", "data.order.clusters=5000", "only 1297 training images"),

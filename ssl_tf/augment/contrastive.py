@@ -1,7 +1,7 @@
 """Recipes of the contrastive papers: crop, colours, blur."""
 
 import functools
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tensorflow as tf
 
@@ -129,6 +129,31 @@ def simclr(
     """
     part = Strength().scaled(strength) if strength else None
     return composed(size, scale, "bilinear", True, part, p_jitter, p_grey, p_blur)
+
+
+def simsiam(
+    size: Count | None = None,
+    scale: tuple[Area, Area] = (0.2, 1.0),
+    blur: Literal["boxes", "gaussian"] = "boxes",
+    p_blur: Share | None = None,
+    rounding: bool = False,
+):
+    """SimSiam's view, which is MoCo v2's: crop, colours, grey, blur, flip.
+
+    Args:
+        size: side of the view in pixels; `None` takes the data's.
+        scale: share of the area.
+        blur: PIL's three box filters, as in the paper's code, or, as in the study's, a
+            Gaussian cut off at 2 int(0.05 side) + 1 taps.
+        p_blur: share that is blurred; `None`: one half, none at 32 pixels or less.
+        rounding: PIL's 8-bit arithmetic throughout, as both codes have it.
+
+    Source:
+        SimSiam, arXiv:2011.10566, appendix A; the study, arXiv:2112.02297, by its code.
+    """
+    jittered = Strength(0.4, 0.4, 0.4, 0.1)
+    more = {"p_blur": p_blur, "kind": blur, "rounding": rounding}
+    return composed(size, scale, "bilinear", True, jittered, **more)
 
 
 def gsimclr(

@@ -74,4 +74,5 @@ RECIPES = {
     "scatsimclr": contrastive.scatsimclr,
     "shift_flip": shift_flip,
     "simclr": contrastive.simclr,
+    "simsiam": contrastive.simsiam,
 }

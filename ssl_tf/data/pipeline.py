@@ -44,7 +44,7 @@ def ordered(kind, recipes, size, batch_size, seed, clusters=None):
     """The order a config's `data.order` names, for `views`; see there.
 
     Args:
-        kind: "shuffled", "authors" or one of `guided.ORDERS`.
+        kind: "shuffled", "filled", "authors" or one of `guided.ORDERS`.
         recipes: list of `Recipe`.
         size: int, images in the split.
         batch_size: int, images over all replicas.
@@ -55,10 +55,10 @@ def ordered(kind, recipes, size, batch_size, seed, clusters=None):
         return authors.order_for(recipes, size, batch_size, seed)
     if kind in guided.ORDERS:
         return guided.ordered(kind, clusters, batch_size, seed)
-    return shuffled(size, batch_size, seed)
+    return shuffled(size, batch_size, seed, fill=kind == "filled")
 
 
-def shuffled(size, batch_size, seed):
+def shuffled(size, batch_size, seed, fill=False):
     """The order of each epoch: a function of (seed, epoch).
 
     Args:
@@ -66,15 +66,16 @@ def shuffled(size, batch_size, seed):
         batch_size: int, images over all replicas; what is left over is dropped and
             differs from epoch to epoch.
         seed: int.
+        fill: use it in one batch more, which the epoch's first images complete.
 
     Returns:
         `epoch -> int64 [steps, batch_size]`.
     """
-    steps = size // batch_size
+    steps = -(-size // batch_size) if fill else size // batch_size
 
     def order(epoch):
         draw = np.random.Generator(np.random.Philox(key=[seed, int(epoch)]))
-        places = draw.permutation(size)[: steps * batch_size]
+        places = np.resize(draw.permutation(size), steps * batch_size)
         return places.reshape(steps, batch_size).astype(np.int64)
 
     return order

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from ssl_tf.schema import Count, Fraction, Positive, Whole
 
+ADAM = {"name": "adam", "form": "keras", "epsilon": 1e-7}
+
 
 def finetune(
     tune,
@@ -20,6 +22,7 @@ def finetune(
     scratch: bool = False,
     views: list[dict[str, Any]] = ({"name": "plain"},),
     seed: Whole = 0,
+    optimizer: dict[str, Any] = ADAM,
 ):
     """Fine-tuning: a classifier on few labels, first alone, then with the backbone.
 
@@ -34,8 +37,8 @@ def finetune(
         warmup: epochs with the backbone frozen, at most; 0 leaves this stage out.
         epochs: with all weights, at most; 0 leaves the backbone as it is.
         batch_size: images an update.
-        warmup_rate: Adam's, in the first stage.
-        learning_rate: Adam's, in the second.
+        warmup_rate: learning rate of the first stage.
+        learning_rate: of the second.
         validation: share of the few images held out to stop early; "test" judges by
             the test images, as the authors do.
         patience: epochs without a smaller loss after which a stage stops; `None` does
@@ -44,17 +47,20 @@ def finetune(
         scratch: start from random weights instead: what pre-training is compared with.
         views: recipe of the training images, one section.
         seed: of the weights and the order.
+        optimizer: section of both stages but for the rate; may hold a `schedule`, a
+            `plateau` and `per`. The SimSiam study has SGD with momentum 0.9.
 
     Returns:
         `{"accuracy": share of test images, "warmup_accuracy": after the first stage,
-        "images": trained on}`.
+        "validation_accuracy": share of held-out images, "images": trained on}`.
 
     Raises:
         BadInput: no labels, or fewer images than a batch.
 
     Source:
         G-SimCLR, arXiv:2009.12007, by its code; 10 % of the labels as in SimCLR,
-        arXiv:2002.05709, sec. 5.
+        arXiv:2002.05709, sec. 5. `warmup: 0` and all labels is what the SimSiam study
+        does; `epochs: 0` is a linear probe on augmented images, as SimSiam's.
     """
     data = {"share": share, "draw": draw, "validation": validation, "order": "shuffled"}
 
@@ -62,13 +68,12 @@ def finetune(
         train = {"batch_size": batch_size, "epochs": longest, "seed": seed, "knn": 0}
         if patience is not None and validation:
             train |= {"best": "loss", "patience": patience}
-        adam = {"name": "adam", "form": "keras", "epsilon": 1e-7}
         return tune(
             name,
             {
                 "data": data,
                 "views": [dict(view) for view in views],
-                "optimizer": adam | {"learning_rate": rate},
+                "optimizer": optimizer | {"learning_rate": rate},
                 "train": train,
             },
             init,

@@ -3,6 +3,7 @@
 from ssl_tf.methods.autoencoder import Autoencoder
 from ssl_tf.methods.scatsimclr import ScatSimCLR
 from ssl_tf.methods.simclr import GSimCLR, SimCLR
+from ssl_tf.methods.simsiam import SimSiam
 from ssl_tf.methods.ssal import SSAL
 from ssl_tf.methods.supervised import Supervised
 
@@ -11,6 +12,7 @@ METHODS = {
     "gsimclr": GSimCLR,
     "scatsimclr": ScatSimCLR,
     "simclr": SimCLR,
+    "simsiam": SimSiam,
     "ssal": SSAL,
     "supervised": Supervised,
 }

@@ -8,7 +8,7 @@ from ssl_tf.augment import contrastive, planes
 from ssl_tf.augment.recipes import RECIPES
 from ssl_tf.ops import draws
 
-NAMES = ("simclr", "gsimclr", "scatsimclr", "rotations")
+NAMES = ("simclr", "gsimclr", "scatsimclr", "rotations", "simsiam")
 COUNT = 600
 
 
@@ -30,7 +30,7 @@ def is_same(x, y):
     return np.abs(x - y).max(axis=(1, 2, 3)) < 1e-6
 
 
-@pytest.mark.parametrize("name", ["simclr", "scatsimclr"])
+@pytest.mark.parametrize("name", ["simclr", "scatsimclr", "simsiam"])
 def test_one_image_in_five_is_grey_and_one_in_five_keeps_its_colours(rng, name):
     recipe = RECIPES[name](size=8)
     x = colourful(rng)

@@ -229,3 +229,12 @@ def test_a_folder_too_large_for_memory_trains_like_a_small_one(rng, tmp_path):
         for a, b in zip(batches(small, recipes), batches(large, recipes)):
             np.testing.assert_array_equal(a["index"], b["index"])
             np.testing.assert_allclose(a["views"][0], b["views"][0], atol=1e-6)
+
+
+def test_a_filled_order_shows_every_image_and_ends_with_the_first_ones():
+    order = pipeline.ordered("filled", [], 10, 4, seed=3)(1)
+    assert order.shape == (3, 4)
+    flat = order.ravel()
+    assert sorted(flat[:10]) == list(range(10)) and (flat[10:] == flat[:2]).all()
+    short = pipeline.ordered("shuffled", [], 10, 4, seed=3)(1)
+    np.testing.assert_array_equal(short, order[:2])

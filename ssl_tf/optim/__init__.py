@@ -1,0 +1,65 @@
+"""The optimisers of the papers, with a table of what a config may name."""
+
+from typing import Literal
+
+from ssl_tf.optim.coupled import match
+from ssl_tf.optim.rules import SGD, Adam, RMSprop
+from ssl_tf.schema import Count, Fraction, NonNegative, Pattern, Positive
+
+__all__ = ["OPTIMIZERS", "SGD", "Adam", "RMSprop", "match"]
+
+Factors = dict[Pattern, NonNegative] | NonNegative | None
+Form = Literal["keras", "torch"]
+
+
+def sgd(
+    momentum: Fraction = 0.9,
+    nesterov: bool = False,
+    l2: Factors = None,
+    weight_decay: Factors = None,
+    rates: Factors = None,
+    form: Form = "torch",
+    held: Pattern | None = None,
+    every: Count = 1,
+    carry: bool = True,
+):
+    """See `SGD`; the loop sets its learning rate before every update."""
+    more = {"held": held, "every": every, "carry": carry}
+    return SGD(0.0, momentum, nesterov, l2, weight_decay, rates, form, **more)
+
+
+def adam(
+    beta1: Fraction = 0.9,
+    beta2: Fraction = 0.999,
+    epsilon: Positive = 1e-8,
+    l2: Factors = None,
+    weight_decay: Factors = None,
+    rates: Factors = None,
+    form: Form = "torch",
+    held: Pattern | None = None,
+    every: Count = 1,
+    carry: bool = True,
+):
+    """See `Adam`; Keras' own has form "keras" and epsilon 1e-7."""
+    more = {"held": held, "every": every, "carry": carry}
+    return Adam(0.0, beta1, beta2, epsilon, l2, weight_decay, rates, form, **more)
+
+
+def rmsprop(
+    rho: Fraction = 0.99,
+    epsilon: Positive = 1e-8,
+    momentum: Fraction = 0.0,
+    l2: Factors = None,
+    weight_decay: Factors = None,
+    rates: Factors = None,
+    held: Pattern | None = None,
+    every: Count = 1,
+    carry: bool = True,
+):
+    """See `RMSprop`."""
+    more = {"held": held, "every": every, "carry": carry}
+    more |= {"l2": l2, "weight_decay": weight_decay, "rates": rates}
+    return RMSprop(0.0, rho, epsilon, momentum, **more)
+
+
+OPTIMIZERS = {"adam": adam, "rmsprop": rmsprop, "sgd": sgd}
