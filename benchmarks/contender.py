@@ -1,6 +1,7 @@
 """One contender of compare.py: gets numbers of steps, answers with seconds a step."""
 
 import json
+import resource
 import sys
 import time
 
@@ -11,6 +12,7 @@ DRAW = np.random.default_rng(0)
 IMAGES = DRAW.random((BATCH, 32, 32, 3), np.float32)
 LABELS = DRAW.integers(0, 100, BATCH).astype(np.int32)
 RATE, MOMENTUM, L2 = 0.01, 0.9, 5e-4
+WORK = 6 * 392.6e6 * BATCH  # FLOP of one step: WRN-16-4
 
 
 def method():
@@ -181,10 +183,20 @@ MAKERS = {
 }
 
 
-def main():
-    run = MAKERS[sys.argv[1]]()
+def serve(run, batch, work):
+    """Warms up, says what a step is, then times as many steps as each line asks for.
+
+    Besides, what it says is the peak memory of the process so far.
+
+    Args:
+        run: `steps -> None`.
+        batch: int, images a step.
+        work: FLOP of a step, or `None`.
+    """
     run(3)
-    print(json.dumps({"peak": peak()}), flush=True)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    facts = {"peak": peak(), "batch": batch, "work": work, "memory": memory}
+    print(json.dumps(facts), flush=True)
     for line in sys.stdin:
         steps = int(line)
         began = time.perf_counter()
@@ -193,4 +205,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    serve(MAKERS[sys.argv[1]](), BATCH, WORK)

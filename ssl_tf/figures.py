@@ -70,7 +70,7 @@ def curves(folders, path):
     return save(figure, path)
 
 
-def band(axis, seeds, column, colour, name, style="-"):
+def band(axis, seeds, column, colour, name, style="-", sign=1):
     """One line with its band; nothing where no seed has the column."""
     have = [[r for r in rows if r.get(column)] for rows in seeds]
     have = [rows for rows in have if rows]
@@ -79,6 +79,7 @@ def band(axis, seeds, column, colour, name, style="-"):
     length = min(map(len, have))
     epochs = [int(row["epoch"]) for row in have[0][:length]]
     values = np.array([[float(r[column]) for r in rows[:length]] for rows in have])
+    values = sign * values
     mean = values.mean(axis=0)
     axis.plot(epochs, mean, style, color=colour, label=name, linewidth=1.4)
     if len(values) > 1:

@@ -4,6 +4,16 @@ from ssl_tf import figures
 
 SIZED = "linear_scatsimclr.accuracy"
 
+# Cosine similarity of SimSiam's views over epochs as the study's figure shows it, read
+# off to +-0.01 (spec 3.5); which data set it is of is not said.
+EPOCHS = (2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99)
+STUDY = {
+    "ResNet-18": (53, 65, 71, 77, 79, 80, 81, 82, 83, 84, 85, 86),
+    "EfficientNet-B0": (51, 66, 76, 79, 80, 81, 82, 83, 84, 85, 86, 87),
+    "PiT": (48, 64, 72, 78, 80, 81, 83, 85, 86, 87, 87, 87),
+    "ViT": (34, 52, 61, 65, 70, 75, 77, 78, 78, 78, 79, 80),
+}
+
 
 def contrast(folders, path):
     """NT-Xent over epochs of SimCLR and of G-SimCLR's orders on the same data.
@@ -38,6 +48,38 @@ def contrast(folders, path):
         axis.set_xlabel("epoch")
         axis.grid(alpha=0.3)
         axis.legend(fontsize=7)
+    return figures.save(figure, path)
+
+
+def similarity(folders, path):
+    """Cosine similarity of SimSiam's views, minus the loss, ours and the study's.
+
+    Args:
+        folders: run folders with a `history.csv`.
+        path: of the PNG.
+
+    Returns:
+        the path, or `None` without a run of SimSiam.
+    """
+    own = {
+        name: seeds
+        for name, seeds in figures.by_setting(folders).items()
+        if name.startswith("simsiam/")
+    }
+    if not own:
+        return None
+    figure, (axis,) = figures.canvas(6.5, 4.2, columns=1)
+    for colour, (name, values) in zip(figures.COLOURS, STUDY.items()):
+        shares = [value / 100 for value in values]
+        label = f"{name}, study"
+        axis.plot(EPOCHS, shares, "--", color=colour, label=label, linewidth=1)
+    for i, (name, seeds) in enumerate(sorted(own.items())):
+        colour = figures.COLOURS[i % len(figures.COLOURS)]
+        figures.band(axis, seeds, "loss", colour, name, sign=-1)
+    axis.set_title("Cosine similarity", fontsize=10)
+    axis.set_xlabel("epoch")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=7)
     return figures.save(figure, path)
 
 

@@ -228,6 +228,9 @@ def write_page(path, found, records, roots):
     if drawn:
         shown = page.image(drawn, "NT-Xent, plain against guided")
         sections.append(("NT-Xent, plain against guided", shown))
+    drawn = plots.similarity(folders, beside / "similarity.png")
+    if drawn:
+        sections.append(("Similarity of views", page.image(drawn, "similarity")))
     drawn = plots.sizes(found, beside / "sizes.png")
     if drawn:
         shown = page.image(drawn, "accuracy against parameters")
