@@ -139,7 +139,7 @@ def run(job, quiet, callbacks=()):
     )
     apart = None
     if clusters is not None:
-        apart = stages.kept_apart(kind, order, clusters, opened.train.label)
+        apart = stages.kept_apart(kind, order, clusters, opened.train.class_label)
     training = Training(
         folder,
         loop,

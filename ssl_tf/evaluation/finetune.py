@@ -14,7 +14,7 @@ def finetune(
     batch_size: Count = 64,
     warmup_rate: Positive = 1e-3,
     learning_rate: Positive = 1e-5,
-    validation: Fraction | Literal["test"] = 0.1,
+    validation: Fraction | Literal["official", "authors", "test"] = 0.1,
     patience: Count | None = 2,
     still: bool = True,
     scratch: bool = False,
@@ -37,7 +37,7 @@ def finetune(
         warmup_rate: Adam's, in the first stage.
         learning_rate: Adam's, in the second.
         validation: share of the few images held out to stop early; "test" judges by
-            the test images, as the authors do.
+            the test images, as the authors do; others see `sections.Data`.
         patience: epochs without a smaller loss after which a stage stops; `None` does
             all.
         still: batch norm keeps the pre-trained statistics; else those of the batch.
@@ -46,8 +46,10 @@ def finetune(
         seed: of the weights and the order.
 
     Returns:
-        `{"accuracy": share of test images, "warmup_accuracy": after the first stage,
-        "images": trained on}`.
+        `{"accuracy": share of test images, "validation_accuracy": of held-out ones,
+        "warmup_accuracy", "warmup_validation_accuracy": after the first stage,
+        "images": trained on}`. Of images with attributes all that the evaluation
+        `multilabel` measures, instead of the accuracy.
 
     Raises:
         BadInput: no labels, or fewer images than a batch.
@@ -78,9 +80,10 @@ def finetune(
     found = {}
     if warmup and not scratch:
         done = stage("warmup", warmup_rate, warmup, {"freeze": True})
-        found = {"accuracy": done["accuracy"], "warmup_accuracy": done["accuracy"]}
+        found = {f"warmup_{name}": value for name, value in done["values"].items()}
+        found |= done["values"]
         init = {"run": done["folder"], "parts": "all", "still": still}
     if epochs:
         done = stage("all", learning_rate, epochs, init)
-        found["accuracy"] = done["accuracy"]
+        found |= done["values"]
     return found | {"images": done["images"]}
