@@ -165,15 +165,15 @@ def named(
             f"sets there are {have(free)}."
         )
     done = Run(folder, weights)
-    opened = done.opened(root, dataset, data, False if "store" in wanted else None)
     called = label(name, found, given, changes or {}, dataset)
     place = None if keep == "none" else done.folder / store.FOLDER
-    context = {
-        "method": done.method,
-        "train": opened.plain("train"),
-        "test": opened.plain(split),
-        "recipes": done.parts.recipes,
-    }
+    context = {"method": done.method, "recipes": done.parts.recipes}
+    if "test" in wanted:
+        labelled = False if "store" in wanted else None
+        opened = done.opened(root, dataset, data, labelled)
+        context |= {"train": opened.plain("train"), "test": opened.plain(split)}
+    else:  # it trains, opens its own images and is judged on the test images
+        split = "test"
     if "store" in wanted:
         kind = "float32" if keep == "none" else keep
         context["store"] = store.Store(done.method, place, done.file, kind)
@@ -225,13 +225,17 @@ def array_file(folder, called, key):
 
 
 def keep_arrays(done, called, values):
-    """Writes arrays as `.npy`; groups of classes as grouping files, too."""
+    """Writes arrays as `.npy`; groups also as grouping files, tables also as CSV."""
     for key, value in values.items():
         if not isinstance(value, np.ndarray):
             continue
         path = array_file(done.folder, called, key)
         with runs.atomic(path) as out:
             np.save(out, value)
+        if value.dtype.names:
+            with runs.atomic(path.with_suffix(".csv")) as out:
+                rows = [value.dtype.names, *value.tolist()]
+                out.write("".join(f"{','.join(map(str, r))}\n" for r in rows).encode())
         if key.startswith("groups_"):
             source = f"{'/'.join(done.folder.parts[-3:])}, evaluation {called}"
             groupings.save(

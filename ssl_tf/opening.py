@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssl_tf import experiment
-from ssl_tf.data import groupings, lists, pipeline
+from ssl_tf.data import FACTS, groupings, lists, pipeline
 from ssl_tf.data import source as sources
 from ssl_tf.errors import BadInput
 from ssl_tf.methods.ssal import Derived
@@ -57,7 +57,12 @@ def open_data(parts, root, labelled=None):
     if labelled is None:
         labelled = getattr(parts.method.func, "labelled", True)
     if labelled:
-        check_labels(train)
+        check_labels(train, getattr(parts.method.func, "attributes", False))
+    if train.attributes and parts.method.keywords.get("probe"):
+        raise BadInput(
+            f"method.probe: tells classes apart; {train.name} has attributes. Set it "
+            "to false."
+        )
     statistics, data = train, parts.data
     if data.per_class is not None:
         train = sources.balanced(train, data.per_class)
@@ -65,11 +70,7 @@ def open_data(parts, root, labelled=None):
         train = sources.subset(train, slice(data.limit))
     if data.share is not None:
         train = lists.share_of(train, data.share, data.draw)
-    validation = None
-    if data.validation == "test":
-        validation = test._replace(split="validation")
-    elif data.validation:
-        train, validation = sources.hold_out(train, data.validation)
+    train, validation = held_out(parts, train, test, read)
     if train.size < parts.train.batch_size:
         raise BadInput(
             f"train.batch_size: is {parts.train.batch_size}; there are only "
@@ -82,8 +83,45 @@ def open_data(parts, root, labelled=None):
     return Opened(train, validation, test, normal, size, data.resize, data.fit)
 
 
-def check_labels(source):
-    """Raises BadInput if an image has no class."""
+def held_out(parts, train, test, read):
+    """`(training images, held-out ones or None)` as `data.validation` says.
+
+    Args:
+        parts: `experiment.Parts`.
+        train: training images.
+        test: test images.
+        read: split -> `Source`.
+    """
+    kind = parts.data.validation
+    if kind == "official":
+        facts = FACTS.get(experiment.name_of(parts))
+        if facts is None or not facts.validation:
+            raise BadInput(
+                f"data.validation: {train.name} has no held-out split of its own; take "
+                "a share, e.g. 0.1."
+            )
+        return train, read("validation")
+    if kind == "test":
+        return train, test._replace(split="validation")
+    if kind == "authors":
+        return sources.hold_out_fifth(train)
+    return sources.hold_out(train, kind) if kind else (train, None)
+
+
+def check_labels(source, attributes=False):
+    """Raises BadInput if an image has not what the method learns from.
+
+    Args:
+        source: `Source`.
+        attributes: whether that is attributes, or one class.
+    """
+    if source.attributes != attributes:
+        kinds = ("classes", "attributes")
+        raise BadInput(
+            f"{source.name}: has {kinds[source.attributes]}; this method learns "
+            f"{kinds[attributes]}. Classes go with `supervised`, attributes with "
+            "`multilabel`."
+        )
     if (source.label < 0).any():
         raise BadInput(
             f"{source.name}: {np.count_nonzero(source.label < 0):,} of its "

@@ -113,7 +113,8 @@ def header(folder, spec, parts, opened, loop, steps, apart=None):
     lines = [
         f"run       {folder}",
         f"images    {opened.train.size} of {opened.train.name}{held}, "
-        f"{opened.test.size} test, {len(opened.train.classes)} classes",
+        f"{opened.test.size} test, {len(opened.train.classes)} "
+        f"{'attributes' if opened.train.attributes else 'classes'}",
         f"model     {model.backbone.name}, {model.count_params():,} parameters",
         f"updates   {train.epochs} epochs of {steps}, batch {train.batch_size} on "
         f"{loop.strategy.num_replicas_in_sync} {distribute.kind()}, {train.precision}, "

@@ -19,7 +19,9 @@ def known(parts, root):
     size, classes = experiment.view_size(parts), experiment.class_count(parts)
     if name in FACTS and size and classes:
         whole = FACTS[name].images(parts.dataset.keywords)
-        images = remaining(parts.data, whole * classes // FACTS[name].classes, classes)
+        if not FACTS[name].attributes:
+            whole = whole * classes // FACTS[name].classes
+        images = remaining(parts.data, whole, classes)
         return size, classes, images, None
     if name in ("folder", "imagenet") and root is None:
         raise BadInput(f"{name}: needs --datadir to know its images and classes.")
@@ -40,8 +42,8 @@ def remaining(data, images, classes):
     if data.share is not None:
         share = LISTED.get(data.share, data.share)
         images = round(images * share) if not isinstance(share, str) else images
-    held_out = 0.0 if data.validation == "test" else data.validation
-    return round(images * (1 - held_out))
+    kinds = {"test": 0.0, "official": 0.0, "authors": 0.2}
+    return round(images * (1 - kinds.get(data.validation, data.validation)))
 
 
 def evenly(classes):
@@ -72,6 +74,7 @@ class Rehearsal:
         method = opening.settle_groups(self.parts.method, None, confusion)
         with self.devices.scope():
             self.method = experiment.build(self.parts, method, classes, self.size)
+        self.label_shape = (classes,) if self.method.attributes else ()
 
     @property
     def flops(self):
@@ -97,7 +100,7 @@ class Rehearsal:
         shapes = [recipe.shape(self.size) for recipe in self.parts.recipes]
         batch = {
             "views": tuple(tf.random.uniform([local, *shape]) for shape in shapes),
-            "label": tf.zeros([local], tf.int32),
+            "label": tf.zeros([local, *self.label_shape], tf.int32),
             "index": tf.range(local, dtype=tf.int64),
             "key": tf.range(local),
             "epoch": tf.zeros([local], tf.int32),

@@ -37,15 +37,17 @@ class Data(NamedTuple):
     """What every data set takes beside its own arguments.
 
     Attributes:
-        validation: share of the training images held out, class by class; "test"
-            judges on the test images, as some of the papers do.
+        validation: share of the training images held out, class by class; "official"
+            takes the data set's own held-out split, "authors" the fifth that the
+            ablation study holds out of CIFAR; "test" judges on the test images, as
+            some of the papers do.
         limit: use only the first so many training images.
         per_class: use so many training images of each class, a fixed draw.
         share: use this share of the training images, class by class, a fixed draw;
             "authors" takes G-SimCLR's positions, "1percent" and "10percent" SimCLR's
             lists of ImageNet, and a text file one's own.
         draw: seed of that draw.
-        classes: use only these classes, in this order.
+        classes: use only these classes, or attributes, in this order.
         norm: "unit" leaves [0, 1], "mean_std" subtracts and divides per channel,
             "saturated" does it with SSAL's float32 sums; or the constants.
         resize: shorter side, in pixels, before the central crop of evaluation.
@@ -57,7 +59,7 @@ class Data(NamedTuple):
             draws; or a section for guided batches.
     """
 
-    validation: Fraction | Literal["test"] = 0.0
+    validation: Fraction | Literal["official", "authors", "test"] = 0.0
     limit: Count | None = None
     per_class: Count | None = None
     share: (

@@ -143,7 +143,7 @@ def run(job, quiet, callbacks=()):
     loop = compiled(job, method, opened, len(order(0)))
     apart = None
     if clusters is not None:
-        apart = stages.kept_apart(kind, order, clusters, opened.train.label)
+        apart = stages.kept_apart(kind, order, clusters, opened.train.class_label)
     training = Training(
         folder,
         loop,

@@ -2,7 +2,8 @@
 
 import json
 
-from ssl_tf import config, experiment, runs, trainer
+from ssl_tf import config, evaluator, experiment, runs, schema, trainer
+from ssl_tf.data import DATASETS, FACTS
 
 
 class Tune:
@@ -33,13 +34,19 @@ class Tune:
                 `sections.Init`; `None` starts from random weights.
 
         Returns:
-            `{"accuracy": on the test images, "images": trained on, "folder": str}`.
+            `{"values": {name: number}, "images": trained on, "folder": str}`; the
+            values are the accuracy on the test images, or what the evaluation
+            `multilabel` says where images have attributes, and the same of held-out
+            images with `validation_` before it.
         """
+        data = self.section(sections["data"])
+        facts = FACTS.get(data["name"])
+        many = facts is not None and facts.attributes
         spec = {
-            "method": {"name": "supervised"},
+            "method": {"name": "multilabel" if many else "supervised"},
             "backbone": self.done.spec["backbone"],
             **sections,
-            "data": self.section(sections["data"]),
+            "data": data,
             "train": {
                 "precision": self.done.parts.train.precision,
                 **sections["train"],
@@ -52,16 +59,32 @@ class Tune:
         key = config.digest(spec)[:6]
         folder = self.done.folder / self.called / f"{name}_{key}"
         trainer.train(spec, folder, root=self.root)
-        facts = json.loads((folder / "data.json").read_text())
-        tested = [r for r in runs.results(folder) if r["split"] == "test"]
-        return {
-            "accuracy": tested[-1]["values"]["accuracy"],
-            "images": facts["images"]["train"],
-            "folder": str(folder),
-        }
+        images = json.loads((folder / "data.json").read_text())["images"]
+        splits = ("validation", "test") if "validation" in images else ("test",)
+        values = {}
+        for split in splits:
+            head = "" if split == "test" else f"{split}_"
+            own = self.judged(folder, split, many)
+            values |= {f"{head}{name}": value for name, value in own.items()}
+        return {"values": values, "images": images["train"], "folder": str(folder)}
+
+    def judged(self, folder, split, many):
+        """`{name: number}` of a finished stage on one split."""
+        if many:
+            options = {"root": self.root, "split": split}
+            found = evaluator.evaluate(folder, "multilabel", **options)
+            return {k: v for k, v in found.items() if isinstance(v, float)}
+        own = [r for r in runs.results(folder) if r["split"] == split]
+        return {"accuracy": own[-1]["values"]["accuracy"]}
 
     def section(self, changes):
-        """The `data` section of a stage: the run's images and normalisation."""
+        """The `data` section of a stage: the run's images, size and normalisation."""
+        if self.done.facts["mean"] is None:  # converted, has not met its images yet
+            self.done.opened(self.root)
         mean, deviation = self.done.normal()
-        norm = {"norm": {"mean": list(mean), "deviation": list(deviation)}}
-        return self.done.spec["data"] | self.data | changes | norm
+        section = self.done.spec["data"] | self.data | changes
+        section["norm"] = {"mean": list(mean), "deviation": list(deviation)}
+        dataset = schema.find(DATASETS, section["name"], "data.name")
+        if "size" in schema.parameters(dataset):
+            section.setdefault("size", self.done.facts["size"])
+        return section

@@ -33,6 +33,9 @@ def losses(values):
     groups = [small.PAIRS, small.THIRDS]
     values["cross_entropy"] = classification.cross_entropy(fine, label, 0.1)
     values["hit"] = classification.hit(fine, label, 2)
+    told = (fine > 1).astype("i4")
+    values["binary_cross_entropy"] = classification.binary_cross_entropy(fine, told)
+    values["binary_hit"] = classification.binary_hit(fine, told)
     values["smooth"] = classification.smooth(label, 6, 0.1)
     values["log_scores"] = joint.joint_log_scores(fine, coarse, groups, 0.4)
     shares = [np.exp(x) / np.exp(x).sum(1, keepdims=True) for x in (fine, *coarse)]

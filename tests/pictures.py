@@ -109,3 +109,30 @@ def archive(files, path, inner):
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
     return Path(path)
+
+
+def celeba(root, rng, counts=(24, 8, 8), attributes=5):
+    """CelebA's files with random attributes, images of 26 x 22 pixels.
+
+    Args:
+        root: folder to write to.
+        counts: images of train, validation and test, mixed among each other.
+        attributes: int.
+
+    Returns:
+        `(label int [N, A] of 0 and 1, part [N] of 0, 1, 2)`, in the order of the files.
+    """
+    root, total = Path(root), sum(counts)
+    part = rng.permutation(np.repeat([0, 1, 2], counts))
+    label = rng.integers(0, 2, (total, attributes))
+    names = [f"{i:06}.jpg" for i in range(1, total + 1)]
+    for name in names:
+        write(root / "img_align_celeba" / name, smooth(rng, 26, 22))
+    row = lambda values: " ".join(f"{value:2}" for value in 2 * values - 1)
+    rows = [f"{name} {row(values)}" for name, values in zip(names, label)]
+    columns = " ".join(f"Trait_{i}" for i in range(attributes))
+    text = "\n".join([str(total), f"{columns} ", *rows])
+    (root / "list_attr_celeba.txt").write_text(f"{text}\n")
+    lines = "".join(f"{name} {k}\n" for name, k in zip(names, part))
+    (root / "list_eval_partition.txt").write_text(lines)
+    return label, part

@@ -18,6 +18,7 @@ from ssl_tf.layers import branch as blocks
 from ssl_tf.layers import inception
 from ssl_tf.layers.norm import BatchNorm
 from ssl_tf.methods.autoencoder import Autoencoder
+from ssl_tf.methods.multilabel import Multilabel
 from ssl_tf.methods.scatsimclr import ScatSimCLR
 from ssl_tf.methods.simclr import GSimCLR, SimCLR
 from ssl_tf.methods.simsiam import SimSiam
@@ -71,6 +72,10 @@ def supervised(backbone=None, **more):
     return Supervised(backbone or tiny_densenet(), CLASSES, **more)
 
 
+def multilabel(backbone=None):
+    return Multilabel(backbone or tiny_densenet(), CLASSES)
+
+
 def denoising(backbone=None, **more):
     """With more noise than the paper's, so that a test can see it."""
     return Autoencoder(
@@ -97,6 +102,7 @@ def simsiam(backbone=None, **more):
 METHODS = {
     "autoencoder": denoising,
     "gsimclr": lambda *a, **k: simclr(*a, kind=GSimCLR, **k),
+    "multilabel": multilabel,
     "scatsimclr": scatsimclr,
     "scatsimclr_jigsaw": lambda *a, **k: scatsimclr(*a, pretext="jigsaw", **k),
     "simclr": simclr,
@@ -125,10 +131,14 @@ BACKBONES = {
 def batches(count=3, size=8, seed=0, method=None):
     """`count` different batches of random images, as the pipeline makes them.
 
-    Two views, and the pretext images of the method if it has such a task.
+    Two views, the pretext images of the method if it has such a task, and attributes
+    instead of classes if it learns those.
     """
     draw, more = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     tiles = getattr(method, "tiles", 0)
+    most, shape = CLASSES, (size,)
+    if getattr(method, "attributes", False):
+        most, shape = 2, (size, CLASSES)
     pretext = lambda: (more.random((size, tiles, *SHAPE), np.float32),) * (tiles > 0)
     return [
         {
@@ -137,7 +147,7 @@ def batches(count=3, size=8, seed=0, method=None):
                 more.random((size, *SHAPE), np.float32),
                 *pretext(),
             ),
-            "label": draw.integers(0, CLASSES, size).astype(np.int32),
+            "label": draw.integers(0, most, shape).astype(np.int32),
             "index": np.arange(i * size, (i + 1) * size, dtype=np.int64),
             "key": draw.integers(-(2**31), 2**31, size).astype(np.int32),
             "epoch": np.zeros(size, np.int32),

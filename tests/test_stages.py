@@ -75,7 +75,8 @@ def test_fine_tuning_trains_two_stages_inside_the_run(guided):
     folder, _ = guided
     options = {"share": 0.5, "warmup": 1, "epochs": 1, "batch_size": 16}
     values = evaluator.evaluate(folder, "finetune", changes=options)
-    assert set(values) == {"accuracy", "warmup_accuracy", "images"}
+    names = {"accuracy", "validation_accuracy"}
+    assert set(values) == names | {f"warmup_{n}" for n in names} | {"images"}
     places = sorted(p.name.split("_")[0] for p in (folder / "finetune").iterdir())
     assert places == ["all", "warmup"] and values["images"] < 96
     kept = weights(folder)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from ssl_tf.data.celeba import celeba
 from ssl_tf.data.cifar import cifar10, cifar20, cifar100
 from ssl_tf.data.folder import folder
 from ssl_tf.data.imagenet import imagenet
@@ -11,6 +12,7 @@ from ssl_tf.data.stl10 import stl10
 from ssl_tf.data.tiny_imagenet import tiny_imagenet
 
 DATASETS = {
+    "celeba": celeba,
     "cifar10": cifar10,
     "cifar100": cifar100,
     "cifar20": cifar20,
@@ -28,16 +30,20 @@ class Facts(NamedTuple):
     """What is known of a data set before it is opened.
 
     Attributes:
-        classes: int.
+        classes: int, classes or attributes.
         size: side of its images in pixels; `None` where they differ.
         train: int, training images.
         pools: `{data.pool: training images}` where that is a choice.
+        validation: int, images of its own held-out split; 0: it has none.
+        attributes: whether images have attributes instead of one class each.
     """
 
     classes: int
     size: int | None
     train: int
     pools: dict = {}
+    validation: int = 0
+    attributes: bool = False
 
     def images(self, given):
         """Training images by the arguments of the data set that a config gives."""
@@ -47,6 +53,7 @@ class Facts(NamedTuple):
 
 
 FACTS = {
+    "celeba": Facts(40, 224, 162_770, validation=19_867, attributes=True),
     "cifar10": Facts(10, 32, 50_000),
     "cifar100": Facts(100, 32, 50_000),
     "cifar20": Facts(20, 32, 50_000),

@@ -22,6 +22,8 @@ def laid_out(name, root, *, classes_file, first, test_share, labels):
         return layout.of_tiny_imagenet(root, first)
     if name == "imagenet5":
         return layout_papers.of_imagenet5(root)
+    if name == "celeba":
+        return layout_papers.of_celeba(root)
     if name == "stl10":
         return layout_papers.of_stl10(root)
     if name in ("cifar10", "cifar100", "cifar20"):

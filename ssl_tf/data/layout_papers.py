@@ -1,6 +1,8 @@
 """What folders of the papers' smaller data sets hold, faults included: for `doctor`."""
 
-from ssl_tf.data import archives
+import numpy as np
+
+from ssl_tf.data import archives, celeba
 from ssl_tf.data.imagenet5 import CLASSES as FIVE
 from ssl_tf.data.imagenet5 import COUNTS as OF_FIVE
 from ssl_tf.data.imagenet5 import DOWNLOAD, decoded, listed, walked
@@ -93,6 +95,32 @@ def of_stl10(root):
         text, mend = parted(error)
         found.add("warning", f"no folds: {text}", mend)
     return found
+
+
+def of_celeba(root):
+    """`Layout` of CelebA: its images by split, and how common its attributes are."""
+    base = celeba.place(root)
+    found = Layout(f"{celeba.FOLDER}/ and its two lists in {base}", {}, [])
+    for split, count in celeba.COUNTS.items():
+
+        def of_split(split):
+            paths, label, names = celeba.find(split, root)
+            if split == "train":
+                found.add("fine", common(names, label.mean(axis=0)))
+            return paths, np.zeros(len(paths), int), ("",)
+
+        add_strict(found, split, of_split)
+        counted(found, split, count)
+    return found
+
+
+def common(names, shares):
+    """`40 attributes, of 2% (Bald) to 83% (No_Beard) of the training images`."""
+    low, high = shares.argmin(), shares.argmax()
+    return (
+        f"{len(names)} attributes, of {shares[low]:.0%} ({names[low]}) to "
+        f"{shares[high]:.0%} ({names[high]}) of the training images"
+    )
 
 
 def counted(found, split, count):

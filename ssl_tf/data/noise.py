@@ -1,9 +1,13 @@
 """Data that needs no download: scikit-learn's digits, and noise."""
 
+from typing import Literal
+
 import numpy as np
 
 from ssl_tf.data.source import Source
 from ssl_tf.schema import Count
+
+Kind = Literal["uniform", "normal"]
 
 
 def digits(split, root=None):
@@ -44,8 +48,12 @@ def noise(
     size: Count = 32,
     classes: Count = 10,
     count: Count = 1024,
+    kind: Kind = "uniform",
+    fresh: bool = False,
 ):
-    """Uniform noise with random labels: for speed and plumbing, never for a result.
+    """Noise with random labels: for speed, plumbing and the study's "Random" row.
+
+    That row is 1,000 images of 224 pixels, normal and fresh.
 
     Args:
         split: "train" or "test".
@@ -53,8 +61,24 @@ def noise(
         size: side in pixels.
         classes: int.
         count: images.
+        kind: "uniform" in 0 ... 255, or "normal": 255 N(0, 1) without its fraction,
+            modulo 256, which is nearly uniform.
+        fresh: draw every image anew in each epoch, a function of the run's seed, the
+            epoch and the image; nothing is stored. Evaluation sees one epoch's.
+
+    Source:
+        Papastratis, arXiv:2112.02297, by its code, which draws without a seed at each
+        access, so that the two views of an image are of one draw.
     """
     draw = np.random.Generator(np.random.Philox([0, split == "test"]))
-    images = draw.integers(0, 256, (count, size, size, 3), np.uint8)
+    shape = (count, size, size, 3)
+    if fresh:
+        from ssl_tf.data.drawn import Drawn
+
+        images = Drawn(np.arange(count), size, kind, split == "test")
+    elif kind == "normal":
+        images = (255 * draw.standard_normal(shape)).astype(np.int32).astype(np.uint8)
+    else:
+        images = draw.integers(0, 256, shape, np.uint8)
     label = draw.integers(0, classes, count).astype(np.int32)
     return Source("noise", split, images, label, tuple(map(str, range(classes))))

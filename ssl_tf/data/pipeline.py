@@ -115,9 +115,9 @@ def views(
 
     Returns:
         endless dataset of `{"views": tuple of float32 [B, h, w, 3], "label": int32
-        [B], "index": int64 [B], "key": int32 [B], "epoch": int32 [B]}`; views are
-        normalised (and `[B, K, h, w, 3]` of recipes that give K images), the key is
-        for masks drawn inside the network (`chance.keyed`).
+        [B] or [B, A], "index": int64 [B], "key": int32 [B], "epoch": int32 [B]}`;
+        views are normalised (and `[B, K, h, w, 3]` of recipes that give K images), the
+        key is for masks drawn inside the network (`chance.keyed`).
 
     Raises:
         BadInput: the order brings moves that a recipe has no use for.

@@ -8,6 +8,7 @@ import tensorflow as tf
 from ssl_tf.augment import crop, geometry, planes
 from ssl_tf.augment.recipe import unit
 from ssl_tf.data.decode import decode, decode_box
+from ssl_tf.data.drawn import Drawn
 from ssl_tf.data.mapped import Stacked
 from ssl_tf.ops import draws
 
@@ -77,10 +78,10 @@ class Viewing(NamedTuple):
 
 def from_memory(taken, source, viewing, local):
     """`taken` with `"views"`: batch by batch from an array."""
-    taken_from = gatherer(source.images)
+    taken_from = gatherer(source.images, viewing.seed)
 
     def cut(batch):
-        images = taken_from(batch["index"])
+        images = taken_from(batch["index"], batch["epoch"])
         images = tf.ensure_shape(images, [local, *source.images.shape[1:]])
         views = range(len(viewing.recipes))
         cuts = [cut_from(images, viewing, batch, view) for view in views]
@@ -89,17 +90,24 @@ def from_memory(taken, source, viewing, local):
     return taken.map(cut, **PARALLEL)
 
 
-def gatherer(images):
-    """`index [B] -> images [B, ...]` of an array, or of files where it is `Stacked`."""
+def gatherer(images, seed=0):
+    """`(index [B], epoch []) -> images [B, ...]`, whatever holds them.
+
+    Args:
+        images: array, `Stacked` files, or `Drawn` for the epoch.
+        seed: int, of what is drawn.
+    """
+    if isinstance(images, Drawn):
+        return lambda index, epoch=0: images.draw(index, seed, epoch)
     if isinstance(images, Stacked):
         shape = [None, *images.shape[1:]]
         read = lambda index: tf.numpy_function(
             images.take, [index], tf.uint8, stateful=False
         )
-        return lambda index: tf.ensure_shape(read(index), shape)
+        return lambda index, epoch=0: tf.ensure_shape(read(index), shape)
     with tf.device("CPU:0"):
         stored = tf.constant(images)
-    return lambda index: tf.gather(stored, index)
+    return lambda index, epoch=0: tf.gather(stored, index)
 
 
 def cut_from(images, viewing, batch, view):

@@ -14,10 +14,11 @@ class Source(NamedTuple):
     Attributes:
         name: str, the data set.
         split: "train", "test" or "validation".
-        images: uint8 `[N, H, W, 3]`, an array or `mapped.Stacked`; or `[N]` paths of
-            files.
-        label: int32 `[N]`; -1 where there is none.
-        classes: names, position = label.
+        images: uint8 `[N, H, W, 3]`, an array, `mapped.Stacked` or
+            `drawn.Drawn`; or `[N]` paths of files.
+        label: int32 `[N]`; -1 where there is none. Or `[N, A]` of 0 and 1: attributes,
+            any number of which an image may have.
+        classes: names, position = label, or column of the attributes.
     """
 
     name: str
@@ -29,6 +30,16 @@ class Source(NamedTuple):
     @property
     def size(self):
         return len(self.label)
+
+    @property
+    def attributes(self):
+        """Whether images have attributes instead of one class each."""
+        return self.label.ndim == 2
+
+    @property
+    def class_label(self):
+        """int32 `[N]`: the class of each image; -1 where it has none, or attributes."""
+        return np.full(self.size, -1, np.int32) if self.attributes else self.label
 
     @property
     def files(self):
@@ -49,8 +60,13 @@ def balanced(source, per_class, seed=0):
     """The same number of images from each class, by a seeded draw, in split order.
 
     Raises:
-        BadInput: a class has fewer images.
+        BadInput: a class has fewer images, or there are attributes instead.
     """
+    if source.attributes:
+        raise BadInput(
+            f"data.per_class: {source.name} has attributes, no classes; use data.share "
+            "or data.limit."
+        )
     draw = np.random.Generator(np.random.Philox(seed))
     chosen = []
     for label, name in enumerate(source.classes):
@@ -67,6 +83,8 @@ def balanced(source, per_class, seed=0):
 def labelled_share(source, share, seed=0):
     """The labelled images that fine-tuning with few labels may see, class by class.
 
+    Images with attributes are drawn as if they were of one class.
+
     Args:
         source: `Source`; images without a label are left out.
         share: float in (0, 1], of each class, at least one image of it; or "authors"
@@ -76,7 +94,8 @@ def labelled_share(source, share, seed=0):
     Raises:
         BadInput: no image has a label.
     """
-    if not (source.label >= 0).any():
+    kinds = np.zeros(source.size, int) if source.attributes else source.label
+    if not (kinds >= 0).any():
         raise BadInput(
             f"data.share: {source.name} has no labelled {source.split} images to draw."
         )
@@ -85,8 +104,8 @@ def labelled_share(source, share, seed=0):
         return subset(source, authors_tenth(source.size, again))
     draw = np.random.Generator(np.random.Philox(seed))
     chosen = []
-    for label in np.unique(source.label[source.label >= 0]):
-        places = np.flatnonzero(source.label == label)
+    for label in np.unique(kinds[kinds >= 0]):
+        places = np.flatnonzero(kinds == label)
         count = max(1, round(share * len(places)))
         chosen.append(draw.choice(places, count, replace=False))
     return subset(source, np.sort(np.concatenate(chosen)))
@@ -110,7 +129,7 @@ def hold_out(source, share, seed=0):
     """Splits a source class by class.
 
     Args:
-        source: `Source`.
+        source: `Source`; one with attributes is split as if it had one class.
         share: float in (0, 1), of each class, at least one image of it.
         seed: int.
 
@@ -121,9 +140,9 @@ def hold_out(source, share, seed=0):
         BadInput: a class would lose all its images.
     """
     draw = np.random.Generator(np.random.Philox(seed))
-    held = np.zeros(source.size, bool)
-    for label in np.unique(source.label):
-        places = np.flatnonzero(source.label == label)
+    held, kinds = np.zeros(source.size, bool), source.class_label
+    for label in np.unique(kinds):
+        places = np.flatnonzero(kinds == label)
         count = max(1, round(share * len(places)))
         if count == len(places):
             name = f"class {source.classes[label]!r}" if label >= 0 else "the folder"
@@ -136,8 +155,26 @@ def hold_out(source, share, seed=0):
     return subset(source, rest), subset(source, out, "validation")
 
 
+def hold_out_fifth(source):
+    """`(rest, held out)` as the ablation study splits CIFAR-10, not class by class.
+
+    The positions in order are shuffled by NumPy's old generator, seed 123; the first
+    fifth, 10,000 of CIFAR's 50,000, is held out. Both parts stay in the drawn order.
+
+    Source:
+        Papastratis, arXiv:2112.02297, by its code.
+    """
+    places = np.arange(source.size)
+    np.random.RandomState(123).shuffle(places)
+    count = source.size // 5
+    held = subset(source, places[:count], "validation")
+    return subset(source, places[count:]), held
+
+
 def first_classes(source, names):
     """Only the images of the named classes, labels renumbered in the order of `names`.
+
+    All images, where these are names of attributes.
 
     Raises:
         BadInput: a name that is not a class, or twice.
@@ -148,6 +185,9 @@ def first_classes(source, names):
         raise BadInput(f"data.classes: {source.name} has no class {unknown[0]!r}.")
     if len(set(names)) < len(names):
         raise BadInput("data.classes: a name stands twice.")
+    if source.attributes:
+        columns = [source.classes.index(name) for name in names]
+        return source._replace(label=source.label[:, columns], classes=names)
     new = np.full(len(source.classes), -1, np.int32)
     for place, name in enumerate(names):
         new[source.classes.index(name)] = place

@@ -8,6 +8,7 @@ from ssl_tf.evaluation.linear import linear
 from ssl_tf.evaluation.linear_gsimclr import linear_gsimclr
 from ssl_tf.evaluation.linear_scatsimclr import linear_scatsimclr
 from ssl_tf.evaluation.map import embedding_map
+from ssl_tf.evaluation.multilabel import multilabel
 from ssl_tf.evaluation.neighbours import neighbours
 from ssl_tf.evaluation.pseudo_labels import pair_rates, pseudo_labels
 from ssl_tf.evaluation.terms import terms
@@ -26,6 +27,7 @@ EVALUATIONS = {
     "linear_gsimclr": linear_gsimclr,
     "linear_scatsimclr": linear_scatsimclr,
     "map": embedding_map,
+    "multilabel": multilabel,
     "neighbours": neighbours,
     "pair_rates": pair_rates,
     "pseudo_labels": pseudo_labels,

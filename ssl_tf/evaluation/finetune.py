@@ -16,7 +16,7 @@ def finetune(
     batch_size: Count = 64,
     warmup_rate: Positive = 1e-3,
     learning_rate: Positive = 1e-5,
-    validation: Fraction | Literal["test"] = 0.1,
+    validation: Fraction | Literal["official", "authors", "test"] = 0.1,
     patience: Count | None = 2,
     still: bool = True,
     scratch: bool = False,
@@ -40,7 +40,7 @@ def finetune(
         warmup_rate: learning rate of the first stage.
         learning_rate: of the second.
         validation: share of the few images held out to stop early; "test" judges by
-            the test images, as the authors do.
+            the test images, as the authors do; others see `sections.Data`.
         patience: epochs without a smaller loss after which a stage stops; `None` does
             all.
         still: batch norm keeps the pre-trained statistics; else those of the batch.
@@ -51,8 +51,10 @@ def finetune(
             `plateau` and `per`. The SimSiam study has SGD with momentum 0.9.
 
     Returns:
-        `{"accuracy": share of test images, "warmup_accuracy": after the first stage,
-        "validation_accuracy": share of held-out images, "images": trained on}`.
+        `{"accuracy": share of test images, "validation_accuracy": of held-out ones,
+        "warmup_accuracy", "warmup_validation_accuracy": after the first stage,
+        "images": trained on}`. Of images with attributes all that the evaluation
+        `multilabel` measures, instead of the accuracy.
 
     Raises:
         BadInput: no labels, or fewer images than a batch.
@@ -83,9 +85,10 @@ def finetune(
     found = {}
     if warmup and not scratch:
         done = stage("warmup", warmup_rate, warmup, {"freeze": True})
-        found = {"accuracy": done["accuracy"], "warmup_accuracy": done["accuracy"]}
+        found = {f"warmup_{name}": value for name, value in done["values"].items()}
+        found |= done["values"]
         init = {"run": done["folder"], "parts": "all", "still": still}
     if epochs:
         done = stage("all", learning_rate, epochs, init)
-        found["accuracy"] = done["accuracy"]
+        found |= done["values"]
     return found | {"images": done["images"]}

@@ -51,7 +51,8 @@ def embedding_map(
         van der Maaten and Hinton, JMLR 9 (2008); McInnes et al., arXiv:1802.03426.
     """
     store = store or stores.Store(method)
-    places = np.sort(spread_over_classes(test.source.label, images, seed))
+    label = test.source.class_label
+    places = np.sort(spread_over_classes(label, images, seed))
     if len(places) <= perplexity:
         raise BadInput(
             f"map.perplexity: is {perplexity:g}; must be less than the {len(places)} "
@@ -61,7 +62,7 @@ def embedding_map(
     points = reduce(principal(unit(store(test, level)[places])), perplexity, seed)
     return {
         "points": np.asarray(points, np.float32),
-        "labels": test.source.label[places],
+        "labels": label[places],
         "classes": np.array(test.source.classes, str),
         "places": places,
     }

@@ -47,7 +47,8 @@ def neighbours(
         raise BadInput(
             f"neighbours.k: is {k}; there are only {train.source.size} training images."
         )
-    queries = spread_over_classes(test.source.label, images, seed)
+    label, truth = train.source.class_label, test.source.class_label
+    queries = spread_over_classes(truth, images, seed)
     similarity, near = nearest(
         np.asarray(store(test, level)[queries]), store(train, level), k, memory_mib
     )
@@ -60,7 +61,7 @@ def neighbours(
         ],
         axis=1,
     )
-    own, theirs = test.source.label[queries], train.source.label[near]
+    own, theirs = truth[queries], label[near]
     found = {
         "tiles": tiles,
         "labels": np.concatenate([own[:, None], theirs], axis=1),

@@ -36,7 +36,7 @@ class Online:
     Raises:
         BadInput: coefficients of more than that, or of a network that has none.
 
-    Without labels, on either side, only the monitors of collapse are left.
+    Without classes, on either side, only the monitors of collapse are left.
     """
 
     def __init__(
@@ -127,4 +127,4 @@ def drawn(images, count, seed):
     draw = np.random.default_rng(seed)
     size = images.source.size
     places = np.sort(draw.permutation(size)[:count])
-    return features.pixels(images, places), np.asarray(images.source.label)[places]
+    return features.pixels(images, places), images.source.class_label[places]

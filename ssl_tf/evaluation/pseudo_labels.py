@@ -62,7 +62,7 @@ def pseudo_labels(
         "median_size": float(np.median(sizes)),
         "largest": int(sizes.max()),
     }
-    return values | agreement(cluster, train.source.label)
+    return values | agreement(cluster, train.source.class_label)
 
 
 def scaled(x, scale):
@@ -152,7 +152,7 @@ def pair_rates(
     """
     given = (clusters, seed, restarts, scale, level)
     made = pseudo_labels(method, train, test, store, *given)
-    return rates(made["cluster"], train.source.label, batch_size, epochs, seed)
+    return rates(made["cluster"], train.source.class_label, batch_size, epochs, seed)
 
 
 def rates(cluster, label, batch_size=64, epochs=3, seed=0):

@@ -1,4 +1,4 @@
-"""What every classifier evaluation reports, and the labels it needs."""
+"""What every classifier evaluation reports, and the labels that one needs."""
 
 import numpy as np
 
@@ -13,9 +13,15 @@ def labels(images, name):
         name: the evaluation, for the message.
 
     Raises:
-        BadInput: some images have none.
+        BadInput: some images have none, or have attributes.
     """
-    label, source = np.asarray(images.source.label), images.source
+    source = images.source
+    if source.attributes:
+        raise BadInput(
+            f"{name}: tells classes apart; {source.name} has attributes. Evaluate "
+            "`multilabel`, or `finetune` of a run without a classifier."
+        )
+    label = np.asarray(source.label)
     without = int((label < 0).sum())
     if without:
         raise BadInput(

@@ -58,7 +58,7 @@ class Evaluator:
             values = self.method.objective(batch, training=False)
         else:
             values = self.method.score(batch)
-        weight = batch.get("weight", tf.ones(tf.shape(batch["label"])))
+        weight = batch.get("weight", tf.ones(tf.shape(batch["label"])[:1]))
         rows = [weight, *(values[name] for name in self.names)]
         rows = tf.stack([tf.cast(row, tf.float32) for row in rows], axis=1)
         return distribute.gather(rows)  # [G, 1 + T]

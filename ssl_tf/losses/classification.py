@@ -1,4 +1,4 @@
-"""Cross-entropy and hits of a softmax classifier."""
+"""Losses and hits of classifiers: one class an image, or many attributes."""
 
 from keras import ops
 
@@ -47,3 +47,35 @@ def hit(scores, labels, k=1):
     earlier = ops.logical_and(scores == own, order < ops.expand_dims(labels, -1))
     ahead = ops.sum(ops.cast(ops.logical_or(scores > own, earlier), "int32"), axis=-1)
     return ops.cast(ahead < k, "float32")
+
+
+def binary_cross_entropy(logits, labels):
+    """Mean cross-entropy of an image's attributes, computed from logits.
+
+        mean_a [ log(1 + exp(x_a)) - y_a x_a ]
+
+    Args:
+        logits: `[B, A]`.
+        labels: `[B, A]` of 0 and 1.
+
+    Returns:
+        `[B]` float32, nats, >= 0.
+
+    Source:
+        Papastratis, arXiv:2112.02297, by its code: torch's BCE with logits, averaged
+        over the batch and the labels.
+    """
+    logits = ops.cast(logits, "float32")
+    # Not from max(x, 0) and |x|, whose gradients at x = 0 add up to another one.
+    losses = ops.softplus(logits) - ops.cast(labels, "float32") * logits
+    return ops.mean(losses, axis=-1)
+
+
+def binary_hit(logits, labels):
+    """`[B]` float32: share of an image's attributes that are told right.
+
+    An attribute is told where its logit is above 0; a probability of exactly 1/2 is
+    none.
+    """
+    right = (logits > 0) == (labels > 0)
+    return ops.mean(ops.cast(right, "float32"), axis=-1)

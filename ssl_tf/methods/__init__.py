@@ -1,6 +1,7 @@
 """What is minimised."""
 
 from ssl_tf.methods.autoencoder import Autoencoder
+from ssl_tf.methods.multilabel import Multilabel
 from ssl_tf.methods.scatsimclr import ScatSimCLR
 from ssl_tf.methods.simclr import GSimCLR, SimCLR
 from ssl_tf.methods.simsiam import SimSiam
@@ -10,6 +11,7 @@ from ssl_tf.methods.supervised import Supervised
 METHODS = {
     "autoencoder": Autoencoder,
     "gsimclr": GSimCLR,
+    "multilabel": Multilabel,
     "scatsimclr": ScatSimCLR,
     "simclr": SimCLR,
     "simsiam": SimSiam,

@@ -25,7 +25,8 @@ class Method(keras.Model):
         scores: the names `score` returns; empty if a single image has none.
         couples: whether an image's loss depends on the others of its batch.
         views: how many views of an image `objective` needs.
-        labelled: whether it needs the classes of images.
+        labelled: whether it needs the labels of images.
+        attributes: whether these are attributes `[B, A]` instead of one class each.
         still: the backbone normalises with its running statistics in training, too.
         still_from: first epoch, from 0, in which that is so, or `None`.
     """
@@ -35,6 +36,7 @@ class Method(keras.Model):
     couples = False
     views = 1
     labelled = True
+    attributes = False
     still_from = None
 
     def __init__(self, backbone, name=None, taps=()):
@@ -95,8 +97,9 @@ class Method(keras.Model):
         """The only tape: this replica's share of the gradient, and the terms.
 
         Args:
-            batch: `{"views": tuple of [B, H, W, C], "label": [B], "index": [B]}` and,
-                for dropout that does not depend on the devices, `"key": [B]`.
+            batch: `{"views": tuple of [B, H, W, C], "label": [B] or [B, A], "index":
+                [B]}` and, for dropout that does not depend on the devices, `"key":
+                [B]`.
             optimizer: scales the loss; the compiled one if `None`.
             micro_batches: how many such batches one update adds up.
 

@@ -39,9 +39,10 @@ class SelfSupervised(Method):
         Args:
             features: `[B, F]` of one view.
             z: `[B, D]`, what the loss is computed on.
-            label: `[B]` int32, -1 where there is none.
+            label: `[B]` int32, -1 where there is none; `[B, A]` attributes do not go
+                with a probe.
         """
-        spreads = ops.broadcast_to(spread(z), ops.shape(label))
+        spreads = ops.broadcast_to(spread(z), ops.shape(label)[:1])
         return {"spread": spreads} | self.probed(features, label)
 
     def probed(self, features, label):

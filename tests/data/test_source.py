@@ -1,5 +1,6 @@
 """Choosing from a source, and the numbers it is normalised by."""
 
+import given
 import hash_weights
 import numpy as np
 import pytest
@@ -155,3 +156,12 @@ def test_the_authors_share_is_at_their_positions():
         places = sources.authors_tenth(1250, again)
         np.testing.assert_array_equal(ours.images[:, 0, 0, 0], 3 * places)
         np.testing.assert_array_equal(ours.label, label[places])
+
+
+def test_the_studys_fifth_of_cifar_is_theirs():
+    golden = given.golden("simsiam", "h_cifar_split_seed123")
+    images, label = np.arange(50_000).reshape(-1, 1, 1, 1), np.zeros(50_000, np.int32)
+    rest, held = sources.hold_out_fifth(Source("x", "train", images, label, ("a",)))
+    np.testing.assert_array_equal(held.images.ravel(), golden["valid_idx"])
+    np.testing.assert_array_equal(rest.images.ravel(), golden["train_idx"])
+    assert (rest.split, held.split) == ("train", "validation")

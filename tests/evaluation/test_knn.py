@@ -94,3 +94,13 @@ def test_a_k_larger_than_the_bank_is_refused():
 def test_a_zero_vector_has_no_direction_and_no_nan():
     similarity, _ = nearest(np.zeros((1, 3)), np.eye(3), 2)
     np.testing.assert_array_equal(similarity, [[0, 0]])
+
+
+def test_the_first_class_is_the_ablation_studys():
+    arrays = given.golden("simsiam", "d_metrics")
+    bank, queries, label = (
+        arrays[f"knn/{name}"] for name in ("bank", "query", "bank_labels")
+    )
+    similarity, places = nearest(queries, bank, 9)
+    found = votes(similarity, label[places], 4, 0.1).argmax(axis=1)
+    np.testing.assert_array_equal(found, arrays["knn/ranked_classes_k9_t0.1"][:, 0])

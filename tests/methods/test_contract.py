@@ -39,7 +39,8 @@ def test_terms_are_one_finite_number_an_image(make, training):
 
 
 def test_evaluation_depends_on_no_other_image(make):
-    method, batch = make(), small.batches()[0]
+    method = make()
+    batch = small.batches(method=method)[0]
     batch["views"] = batch["views"][:1]
     whole = method.score(batch)
     assert tuple(whole) == method.scores
