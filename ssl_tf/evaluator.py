@@ -12,8 +12,6 @@ from ssl_tf.data import DATASETS, groupings, pipeline
 from ssl_tf.errors import BadInput, have
 from ssl_tf.evaluation import EVALUATIONS, SUPPLIED, store
 
-SHOWN = ("resize", "fit")  # of a run's data section: how whole images become squares
-
 
 class Run:
     """A finished run, rebuilt.
@@ -94,11 +92,8 @@ class Run:
             self.settle(opened)
             return opened
         mean, deviation = self.normal()
-        section = dict(self.spec["data"])
-        if dataset is not None:
-            shown = {k: section[k] for k in SHOWN if k in section}
-            section = {"name": dataset} | shown
-        section |= changes or {}
+        other = {} if dataset is None else {"name": dataset}
+        section = experiment.altered(self.spec["data"], other | (changes or {}))
         section["norm"] = {"mean": list(mean), "deviation": list(deviation)}
         data, named = experiment.split(section, experiment.Data, "data")
         size = self.facts["size"]
@@ -158,8 +153,10 @@ def named(
     data = ({} if dataset else own) | (data or {})
     function = schema.arguments(found, given | (changes or {}), name, SUPPLIED)
     wanted = schema.parameters(found)
-    if dataset is not None and not wanted.keys() & {"store", "recipes"}:
-        free = [n for n, f in EVALUATIONS.items() if "store" in schema.parameters(f)]
+    elsewhere = {"store", "recipes", "tune"}
+    if dataset is not None and not wanted.keys() & elsewhere:
+        of = lambda function: schema.parameters(function).keys()
+        free = [n for n, f in EVALUATIONS.items() if of(f) & elsewhere]
         raise BadInput(
             f"--dataset {dataset}: {name} needs the run's own classes; on other data "
             f"sets there are {have(free)}."
@@ -180,7 +177,8 @@ def named(
     if "tune" in wanted:
         from ssl_tf.tuning import Tune
 
-        context["tune"] = Tune(done, stem(called), data, root, weights)
+        other = {} if dataset is None else {"name": dataset}
+        context["tune"] = Tune(done, stem(called), other | data, root, weights)
     values = function(**{k: v for k, v in context.items() if k in wanted})
     record = {
         "evaluation": called,

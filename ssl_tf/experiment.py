@@ -16,6 +16,9 @@ from ssl_tf.sections import Data, Explicit, Guided, Init, Rate, Train
 __all__ = ["Data", "Explicit", "Guided", "Init", "Parts", "Rate", "Train", "check"]
 
 
+SHOWN = ("norm", "resize", "fit")  # of a data section: what the model sees of an image
+
+
 class Parts(NamedTuple):
     """A checked config: what still misses data or a backbone is a partial call."""
 
@@ -92,10 +95,17 @@ def evaluation(name, section, data):
         changed = section["data"]
         if not isinstance(changed, dict):
             raise BadInput(f"{where}.data: is {changed!r}; write a section.")
-        _, named = split(data | changed, Data, f"{where}.data")
+        _, named = split(altered(data, changed), Data, f"{where}.data")
         schema.bind(DATASETS, named, f"{where}.data", ("split", "root"))
     found = schema.find(EVALUATIONS, name, "evaluations")
     return schema.arguments(found, rest, where, SUPPLIED)
+
+
+def altered(data, changes):
+    """A `data` section with changes; another data set is only shown as this was."""
+    if changes.get("name", data.get("name")) == data.get("name"):
+        return data | changes
+    return {k: data[k] for k in SHOWN if k in data} | changes
 
 
 def split(section, common, where):

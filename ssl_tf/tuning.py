@@ -82,7 +82,7 @@ class Tune:
         if self.done.facts["mean"] is None:  # converted, has not met its images yet
             self.done.opened(self.root)
         mean, deviation = self.done.normal()
-        section = self.done.spec["data"] | self.data | changes
+        section = experiment.altered(self.done.spec["data"], self.data) | changes
         section["norm"] = {"mean": list(mean), "deviation": list(deviation)}
         dataset = schema.find(DATASETS, section["name"], "data.name")
         if "size" in schema.parameters(dataset):
