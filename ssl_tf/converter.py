@@ -17,7 +17,9 @@ from ssl_tf.weights import (
     keras_files,
     port,
     scatsimclr,
+    simsiam,
     tables,
+    trunks,
     wiring,
 )
 
@@ -66,15 +68,35 @@ def convert(spec, folder, file, form, *, key=None, origin=None, notes=None):
 
 
 def as_the_file_tells(spec, file, form, key):
-    """A config with J, L and the head's widths of a ScatSimCLR file, said on stderr.
+    """A config with what its file alone can know, said on stderr.
 
-    The published numbers disagree about L, so the file has the last word.
+    That is J, L and the head's widths of ScatSimCLR, for the published numbers disagree
+    about L; and the scale of attention that timm's ImageNet ViT was trained with.
 
     Raises:
         BadInput: the file is of another network than the config names.
     """
-    if form != "torch" or spec["method"].get("name") != "scatsimclr":
+    if form == "torch" and spec["method"].get("name") == "scatsimclr":
+        return scattering(spec, file, form, key)
+    backbone = spec["backbone"]
+    transformer = str(backbone.get("name")).startswith("vit")
+    if form not in ("torch", "safetensors") or not transformer:
         return spec
+    arrays = files.read(file, form, key)
+    if backbone.get("scale") == "width" or not trunks.scaled_by_width(
+        arrays, simsiam.SUPERVISED
+    ):
+        return spec
+    print(
+        f"{file}: is timm's ImageNet ViT of width 768, trained with the scale of the "
+        "width; backbone.scale = width",
+        file=sys.stderr,
+    )
+    return spec | {"backbone": backbone | {"scale": "width"}}
+
+
+def scattering(spec, file, form, key):
+    """See `as_the_file_tells`."""
     try:
         told = scatsimclr.settings(files.read(file, form, key))
     except BadInput as error:
@@ -146,7 +168,12 @@ def fill(method, file, form, key):
             arrays = files.read(file, form, key)
             table = tables.torch_rules if form == "torch" else tables.own_rules
             rules = table(method)
-        sources = port.port(method, arrays, rules)
+        filled = method
+        if simsiam.handles(method):
+            arrays = simsiam.distinct(arrays)
+        elif trunks.headless(method, arrays, simsiam.SUPERVISED):
+            filled = without_head(method, file)
+        sources = port.port(filled, arrays, rules)
     except BadInput as error:
         text = str(error).removeprefix(f"{file}: ")
         raise BadInput(f"{file}: {text}") from None
@@ -155,6 +182,18 @@ def fill(method, file, form, key):
         "weights": len(sources),
         "layers_with_equal_wiring": compared,
     }
+
+
+def without_head(method, file):
+    """The backbone of a classifier that gets no weights but zeros, said on stderr."""
+    print(
+        f"{file}: holds a backbone without a classifier; the run's is zero, start "
+        "others from it by `init`",
+        file=sys.stderr,
+    )
+    for variable in method.head.weights:
+        variable.assign(np.zeros(variable.shape))
+    return method.backbone
 
 
 def probe(method, size):

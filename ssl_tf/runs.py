@@ -253,8 +253,10 @@ def save_weights(method, path, name):
             file.create_dataset(key, data=np.asarray(variable), track_times=False)
 
 
-def load_weights(method, path, more=False):
+def load_weights(method, path, more=False, fit=None):
     """Fills a method (or a part of one: the file may hold `more`), all or nothing.
+
+    `fit(key, value, shape)` may change a value before shapes are compared.
 
     Raises:
         BadInput: the file is missing, damaged or of another model; misfits are listed.
@@ -274,10 +276,10 @@ def load_weights(method, path, more=False):
         why = " ".join(str(error).split())[:120]
         raise BadInput(f"{path}: is no readable weight file ({why}).") from None
     ours = addressed(method)
+    for key in ours.keys() & values.keys() if fit else ():
+        values[key] = fit(key, values[key], ours[key].shape)
     misfits = [f"{key} is missing" for key in ours if key not in values]
-    misfits += [
-        f"{k} is not in the model" for k in values if not more and k not in ours
-    ]
+    misfits += [f"{k} is not in the model" for k in values if not (more or k in ours)]
     misfits += [
         f"{key} is {list(values[key].shape)}, not {list(variable.shape)}"
         for key, variable in ours.items()

@@ -1,37 +1,67 @@
 """What a run needs first: a baseline's confusions, pseudo-labels, weights to start."""
 
+import inspect
 import sys
 import time
 
 import numpy as np
 
-from ssl_tf import config, runs
+from ssl_tf import config, runs, schema
+from ssl_tf.backbones import BACKBONES
 from ssl_tf.data import guided
 from ssl_tf.errors import BadInput
+from ssl_tf.layers.tokens import resized
 from ssl_tf.ops import distribute
 
 CLUSTERS = "clusters.npy"
+# Arguments of backbones that change neither names nor shapes of weights.
+UNSEEN = ("heads", "scale", "stem")
 
 
-def start(method, init):
+def start(method, init, backbone):
     """Gives a built method the weights of another run, and freezes as asked.
+
+    Tables of positions are resized where the images have another size.
 
     Args:
         method: `Method`.
         init: `sections.Init`.
+        backbone: the partial call that made the method's, `experiment.Parts.backbone`.
 
     Raises:
         BadInput: no such run or weights, or another backbone.
     """
-    runs.stored(init.run)
+    same_settings(backbone, init.run)
     file = f"{init.run}/{init.weights}.weights.h5"
-    if init.parts == "all":
-        runs.load_weights(method, file)
-    else:
-        runs.load_weights(method.backbone, file, more=True)
+    part, more = (method, False) if init.parts == "all" else (method.backbone, True)
+    runs.load_weights(part, file, more, fit)
     method.still = init.still or init.freeze
     if init.freeze:
         method.backbone.trainable = False
+
+
+def same_settings(backbone, run):
+    """Raises BadInput if a run's backbone differs in what its weights do not show."""
+    named = runs.stored(run)["backbone"]
+    theirs = schema.bind(BACKBONES, named, f"{run}: backbone", ("image_shape",))
+    ours, theirs = settings(backbone), settings(theirs)
+    for key in UNSEEN:
+        if key in ours and ours[key] != theirs.get(key, ours[key]):
+            raise BadInput(
+                f"init.run: {run} was trained with backbone.{key} = {theirs[key]}, "
+                f"this config has {ours[key]}; its weights need theirs."
+            )
+
+
+def fit(key, value, shape):
+    """A weight of another run, a table of positions resized."""
+    return resized(value, shape) if key == "position/table" else value
+
+
+def settings(call):
+    """`{argument: value}` of a partial call, defaults included."""
+    defaults = inspect.signature(call.func).parameters.items()
+    return {name: value.default for name, value in defaults} | call.keywords
 
 
 def needed_config(spec, why):

@@ -185,13 +185,13 @@ def compiled(job, method, opened, steps):
         loop = job.kept[likeness]
         fresh = experiment.build(parts, method, classes, opened.size)
         if parts.init is not None:
-            stages.start(fresh, parts.init)
+            stages.start(fresh, parts.init, parts.backbone)
         loop.restart([np.asarray(v) for v in fresh.weights])
         return loop
     with job.devices.scope():
         model = experiment.build(parts, method, classes, opened.size)
         if parts.init is not None:
-            stages.start(model, parts.init)
+            stages.start(model, parts.init, parts.backbone)
         updater = optimizer(parts, steps)
     loop = loops.Loop(
         model,

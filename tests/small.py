@@ -9,10 +9,13 @@ import tensorflow as tf
 from ssl_tf.backbones.autoencoder import autoencoder
 from ssl_tf.backbones.cifar_resnet import cifar_resnet
 from ssl_tf.backbones.densenet import densenet
+from ssl_tf.backbones.efficientnet import efficientnet
+from ssl_tf.backbones.pit import pit
 from ssl_tf.backbones.preact_resnet import preact_resnet
 from ssl_tf.backbones.resnet import resnet
 from ssl_tf.backbones.resnet_keras import resnet50_keras
 from ssl_tf.backbones.scatsimclr import scatsimclr as scattering_network
+from ssl_tf.backbones.vit import vit
 from ssl_tf.backbones.wide_resnet import wide_resnet
 from ssl_tf.layers import branch as blocks
 from ssl_tf.layers import inception
@@ -117,13 +120,20 @@ BACKBONES = {
     "autoencoder_shallow": lambda: autoencoder(SHAPE, (4, 6, 8)),
     "cifar_resnet": lambda: cifar_resnet(SHAPE, 2, 2, tail=True),
     "densenet": tiny_densenet,
+    "efficientnet": lambda: efficientnet(SHAPE, 0.25, "small", drop_path=0.1),
+    "pit": lambda: pit(SHAPE, 4, 2, 4, (1, 2, 4), (1, 2, 1), drop_path=0.1),
     "preact_resnet18": lambda: preact_resnet(SHAPE, 18, 4),
     "preact_resnet50": lambda: preact_resnet(SHAPE, 50, 2),
     "resnet18": lambda: resnet(SHAPE, 18, 4, "small"),
+    "resnet18_pool": lambda: resnet(SHAPE, 18, 4, "small_pool"),
     "resnet50": lambda: resnet(SHAPE, 50, 2, "imagenet", zero_init=True),
     "resnet50_keras": lambda: resnet50_keras(SHAPE, 2),
     "scatsimclr12": lambda: scattering_network(SHAPE, 12, 2, 3, width=4),
     "se_wide_resnet": lambda: wide_resnet(SHAPE, 10, 1, se=True),
+    "vit": lambda: vit(SHAPE, 4, 12, 3, 3, drop_path=0.1),
+    "vit_small_timm048": lambda: vit(
+        SHAPE, 8, 16, 2, 2, 3.0, qkv_bias=False, epsilon=1e-5, scale="width"
+    ),
     "wide_resnet": lambda: wide_resnet(SHAPE, 10, 1),
 }
 

@@ -5,9 +5,11 @@ from typing import Literal
 import keras
 from keras import layers
 
+from ssl_tf.layers.initial import kaiming, torch_uniform
 from ssl_tf.layers.norm import BatchNorm
 from ssl_tf.schema import Count, Fraction, Positive
 
+Stem = Literal["imagenet", "small", "small_pool"]
 BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
 
 
@@ -15,7 +17,7 @@ def resnet(
     image_shape,
     depth: Count = 50,
     width: Count = 64,
-    stem: Literal["imagenet", "small"] = "imagenet",
+    stem: Stem = "imagenet",
     zero_init: bool = False,
     momentum: Fraction = 0.9,
     epsilon: Positive = 1e-5,
@@ -27,7 +29,9 @@ def resnet(
         depth: 18 (basic blocks) or 50 (bottlenecks, stride in the 3x3: "v1.5").
         width: filters of the first stage.
         stem: "imagenet" is 7x7 with stride 2 and a max-pool; "small" is one 3x3
-            convolution, for images of 32 to 64 pixels.
+            convolution, for images of 32 to 64 pixels, as in all papers here but one;
+            "small_pool" keeps the max-pool behind it and draws its kernel as PyTorch
+            does by default: arXiv:2112.02297's network at 32 pixels, by its code.
         zero_init: start the last gamma of each block at 0.
         momentum: of the running statistics.
         epsilon: of the batch norms.
@@ -38,15 +42,14 @@ def resnet(
     """
     norm = lambda x, name, **more: BatchNorm(momentum, epsilon, name=name, **more)(x)
     images = keras.Input(image_shape, name="images")
-    if stem == "imagenet":
-        x = norm(conv(images, width, 7, 2, "stem_conv"), "stem_norm")
-        x = layers.ReLU(name="stem_relu")(x)
+    size = (7, 2) if stem == "imagenet" else (3, 1)
+    init = torch_uniform if stem == "small_pool" else kaiming
+    x = norm(conv(images, width, *size, "stem_conv", init), "stem_norm")
+    x = layers.ReLU(name="stem" if stem == "small" else "stem_relu")(x)
+    if stem != "small":
         # Zeros are safe below a ReLU: torch pads with minus infinity.
         x = layers.ZeroPadding2D(1, name="stem_pad")(x)
         x = layers.MaxPooling2D(3, 2, name="stem")(x)
-    else:
-        x = norm(conv(images, width, 3, 1, "stem_conv"), "stem_norm")
-        x = layers.ReLU(name="stem")(x)
     filters, bottleneck = width, depth == 50
     for stage, count in enumerate(BLOCKS[depth], start=1):
         for block in range(1, count + 1):
@@ -83,7 +86,7 @@ def residual(x, filters, strides, name, *, norm, bottleneck, last_gamma):
     return layers.ReLU(name=name)(x)
 
 
-def conv(x, filters, kernel, strides, name):
+def conv(x, filters, kernel, strides, name, init=kaiming):
     """Padded by (kernel - 1) / 2 on every side, as in PyTorch, whatever the stride."""
     if strides > 1 and kernel > 1:
         x = layers.ZeroPadding2D((kernel - 1) // 2, name=f"{name}_pad")(x)
@@ -93,9 +96,7 @@ def conv(x, filters, kernel, strides, name):
         strides,
         "valid" if strides > 1 else "same",
         use_bias=False,
-        kernel_initializer=keras.initializers.VarianceScaling(
-            2.0, "fan_out", "untruncated_normal"
-        ),
+        kernel_initializer=init(),
         name=name,
     )(x)
 
@@ -103,7 +104,7 @@ def conv(x, filters, kernel, strides, name):
 def resnet18(
     image_shape,
     width: Count = 64,
-    stem: Literal["imagenet", "small"] = "imagenet",
+    stem: Stem = "imagenet",
     zero_init: bool = False,
     momentum: Fraction = 0.9,
 ):
@@ -114,7 +115,7 @@ def resnet18(
 def resnet50(
     image_shape,
     width: Count = 64,
-    stem: Literal["imagenet", "small"] = "imagenet",
+    stem: Stem = "imagenet",
     zero_init: bool = False,
     momentum: Fraction = 0.9,
 ):

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from ssl_tf.layers.adaptive_pool import AdaptiveAverage
-from ssl_tf.layers.branch import torch_uniform
+from ssl_tf.layers.initial import torch_uniform
 from ssl_tf.layers.norm import BatchNorm
 from ssl_tf.layers.scattering import Scattering
 from ssl_tf.ops.wavelets import coefficients

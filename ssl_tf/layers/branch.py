@@ -1,12 +1,12 @@
 """Auxiliary branches: a classifier of groups grown from a list of blocks."""
 
-import math
 from typing import NamedTuple
 
 import keras
 from keras import layers
 
 from ssl_tf.layers import inception as modules
+from ssl_tf.layers.initial import torch_uniform
 from ssl_tf.layers.squeeze_excite import squeeze_excite
 from ssl_tf.schema import Count
 
@@ -24,11 +24,6 @@ class Style(NamedTuple):
         if self.init == "torch":
             return torch_uniform()
         return keras.initializers.get(self.init)
-
-
-def torch_uniform():
-    """PyTorch's default for convolutions and linear layers: U(+-1 / sqrt(fan_in))."""
-    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
 
 def keras_style(momentum):
@@ -90,13 +85,11 @@ def branch(shape, blocks, groups, style, name):
     x = images
     for i, block in enumerate(blocks):
         x = block(x=x, prefix=f"{name}_{i}", style=style)
-    limit = 1 / math.sqrt(x.shape[-1])
-    uniform = keras.initializers.RandomUniform(-limit, limit)
     torch = style.init == "torch"
     logits = layers.Dense(
         groups,
         kernel_initializer=torch_uniform() if torch else "glorot_uniform",
-        bias_initializer=uniform if torch else "zeros",
+        bias_initializer=torch_uniform(x.shape[-1]) if torch else "zeros",
         name=f"{name}_head",
     )(x)
     return keras.Model(images, logits, name=name)

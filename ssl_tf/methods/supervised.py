@@ -1,11 +1,10 @@
 """Supervised classification: the baseline of every table, and fine-tuning."""
 
-import math
 from typing import Literal
 
 import keras
 
-from ssl_tf.layers.branch import torch_uniform
+from ssl_tf.layers.initial import torch_uniform
 from ssl_tf.losses.classification import cross_entropy, hit
 from ssl_tf.methods.base import Method
 from ssl_tf.schema import Fraction
@@ -59,13 +58,11 @@ class Supervised(Method):
 
 def classifier(width, classes, init, name="head"):
     """`keras.layers.Dense`, features `[B, width]` -> logits `[B, classes]`. Built."""
-    limit = 1 / math.sqrt(width)
-    uniform = keras.initializers.RandomUniform(-limit, limit)
     torch = init == "torch"
     dense = keras.layers.Dense(
         classes,
         kernel_initializer=torch_uniform() if torch else init,
-        bias_initializer=uniform if torch else "zeros",
+        bias_initializer=torch_uniform(width) if torch else "zeros",
         name=name,
     )
     dense.build((None, width))

@@ -1,6 +1,7 @@
 """Checksums of checkpoints: the manifest's, or those of the first download."""
 
 import hashlib
+import re
 from pathlib import Path
 
 from ssl_tf import config, runs
@@ -11,12 +12,21 @@ from ssl_tf.weights import files
 def verify(entry, path):
     """Compares a file with its checksum, or pins that at the first time.
 
+    Then a name like those of PyTorch's libraries, `name-3dd342df.pth`, must tell how it
+    begins.
+
     Raises:
         BadInput: it differs.
     """
     files.recognise(path)
     known, found = checksum(entry, path), digest(path)
     if known is None:
+        told = re.search(r"-([0-9a-f]{8})\.\w+$", entry.file)
+        if told and not found.startswith(told[1]):
+            raise BadInput(
+                f"{path}: has sha256 {found[:8]}..., not the {told[1]}... of its name; "
+                "remove it and download it again."
+            )
         pin(path, found)
     elif found != known:
         raise BadInput(

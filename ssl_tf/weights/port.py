@@ -47,6 +47,19 @@ def turned(kernel, axes):
     return np.transpose(kernel, axes)
 
 
+def norm(pattern, to):
+    """The four arrays of a PyTorch batch norm."""
+    ours = ("gamma", "beta", "moving_mean", "moving_variance")
+    theirs = ("weight", "bias", "running_mean", "running_var")
+    return [Rule(rf"{pattern}\.{a}", f"{to}/{b}") for a, b in zip(theirs, ours)]
+
+
+def linear(pattern, to):
+    """Kernel and bias of a PyTorch linear layer."""
+    kernel = Rule(rf"{pattern}\.weight", f"{to}/kernel", dense)
+    return [kernel, Rule(rf"{pattern}\.bias", f"{to}/bias")]
+
+
 class Number(int):
     """Digits of a name; formats with an offset: `{1:+1}`."""
 

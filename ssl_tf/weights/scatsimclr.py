@@ -7,7 +7,7 @@ import numpy as np
 
 from ssl_tf.errors import BadInput
 from ssl_tf.ops import wavelets
-from ssl_tf.weights.port import WRAPPED, Rule, conv
+from ssl_tf.weights.port import WRAPPED, Rule, conv, linear, norm
 
 FAMILIES = ("scatsimclr", "resnet")
 STEM = "_adapter_network.0.weight"
@@ -33,7 +33,7 @@ def handles(method):
     return method.name == "scatsimclr" and method.backbone.name.startswith(FAMILIES)
 
 
-def rules(method, norm, linear):
+def rules(method):
     """Rules for a network and its projection head.
 
     The linear layers take features in channel, row, column order, as ours are. The
@@ -42,12 +42,10 @@ def rules(method, norm, linear):
 
     Args:
         method: `Method` that `handles`.
-        norm: `tables.norm`.
-        linear: `tables.linear`.
     """
     scattering = method.backbone.name.startswith("scatsimclr")
     return [
-        *(adapter(norm) if scattering else resnet(norm)),
+        *(adapter() if scattering else resnet()),
         *linear(r"_?l([12])", "head_dense{1}"),
         Rule(r"(?:.*\.)?num_batches_tracked", ""),
         *(filters(method.backbone.get_layer("scattering")) if scattering else []),
@@ -55,27 +53,27 @@ def rules(method, norm, linear):
     ]
 
 
-def adapter(norm):
+def adapter():
     """Children of `_adapter_network`: 0 and 1 are the stem, groups begin at 3."""
     theirs, ours = r"_adapter_network\.(\d+)\.(\d+)", "stage{1:-2}_block{2:+1}"
     return [
         Rule(r"_adapter_network\.0\.weight", "stem_conv/kernel", conv),
         *norm(r"_adapter_network\.1", "stem_norm"),
-        *blocks(theirs, ours, norm),
+        *blocks(theirs, ours),
     ]
 
 
-def resnet(norm):
+def resnet():
     """torchvision's children as `_features`: 0 and 1 are the stem, stages 4 to 7."""
     theirs, ours = r"_features\.([4-7])\.(\d+)", "stage{1:-3}_block{2:+1}"
     return [
         Rule(r"_features\.0\.weight", "stem_conv/kernel", conv),
         *norm(r"_features\.1", "stem_norm"),
-        *blocks(theirs, ours, norm),
+        *blocks(theirs, ours),
     ]
 
 
-def blocks(theirs, ours, norm):
+def blocks(theirs, ours):
     """The residual blocks of both networks."""
     return [
         Rule(rf"{theirs}\.conv(\d)\.weight", f"{ours}_conv{{3}}/kernel", conv),
@@ -111,12 +109,11 @@ def equal(wanted):
     return check
 
 
-def pretext_rules(task, linear):
+def pretext_rules(task):
     """Rules for the heads of a pretext task, `model_{task}.pth` of the authors.
 
     Args:
         task: "rotation" or "jigsaw".
-        linear: `tables.linear`.
     """
     return [
         *linear(r"fc([12])\.0", f"{task}_fc{{1}}"),

@@ -6,27 +6,14 @@ import re
 import numpy as np
 
 from ssl_tf.errors import BadInput, have
-from ssl_tf.weights import gsimclr, scatsimclr
-from ssl_tf.weights.port import WRAPPED, Rule, conv, dense, put
-
-
-def norm(pattern, to):
-    """The four arrays of a PyTorch batch norm."""
-    ours = ("gamma", "beta", "moving_mean", "moving_variance")
-    theirs = ("weight", "bias", "running_mean", "running_var")
-    return [Rule(rf"{pattern}\.{a}", f"{to}/{b}") for a, b in zip(theirs, ours)]
+from ssl_tf.weights import gsimclr, scatsimclr, simsiam, trunks
+from ssl_tf.weights.port import WRAPPED, Rule, conv, linear, norm, put
 
 
 def unit(pattern, to):
     """Convolution and batch norm of a PyTorch branch."""
     kernel = Rule(rf"{pattern}\.conv\.weight", f"{to}_conv/kernel", conv)
     return [kernel, *norm(rf"{pattern}\.bn", f"{to}_norm")]
-
-
-def linear(pattern, to):
-    """Kernel and bias of a PyTorch linear layer."""
-    kernel = Rule(rf"{pattern}\.weight", f"{to}/kernel", dense)
-    return [kernel, Rule(rf"{pattern}\.bias", f"{to}/bias")]
 
 
 def constant(*values):
@@ -40,30 +27,14 @@ def constant(*values):
     return check
 
 
-RESNET = [
-    Rule(r"conv1\.weight", "stem_conv/kernel", conv),
-    *norm(r"bn1", "stem_norm"),
-    Rule(
-        r"layer(\d)\.(\d+)\.conv(\d)\.weight",
-        "stage{1}_block{2:+1}_conv{3}/kernel",
-        conv,
-    ),
-    *norm(r"layer(\d)\.(\d+)\.bn(\d)", "stage{1}_block{2:+1}_norm{3}"),
-    Rule(
-        r"layer(\d)\.(\d+)\.downsample\.0\.weight",
-        "stage{1}_block{2:+1}_shortcut_conv/kernel",
-        conv,
-    ),
-    *norm(r"layer(\d)\.(\d+)\.downsample\.1", "stage{1}_block{2:+1}_shortcut_norm"),
-    *linear(r"fc", "head"),
-    Rule(r".*\.num_batches_tracked", ""),
-]
-
 # SSAL normalises within the network; our configs do it in the pipeline.
-SSAL_IMAGENET = [
-    *RESNET,
+INPUT = [
     Rule(r"mean", "", constant(0.485, 0.456, 0.406)),
     Rule(r"std", "", constant(0.229, 0.224, 0.225)),
+]
+SSAL_IMAGENET = [
+    *trunks.RESNET,
+    *INPUT,
     *unit(r"aux1\.cbr1", "branch0_0"),
     *unit(r"aux1\.inception1\.(\w+)", "branch0_1_{1}"),
     *unit(r"aux1\.inception2\.(\d)\.(\w+)", "branch0_{1:+2}_{2}"),
@@ -95,20 +66,24 @@ def torch_rules(method):
     Raises:
         BadInput: there is no table for this backbone.
     """
+    backbone = method.backbone
     if scatsimclr.handles(method):
-        table = scatsimclr.rules(method, norm, linear)
-    elif method.backbone.name.startswith("resnet"):
+        table = scatsimclr.rules(method)
+    elif not trunks.handles(backbone):
+        raise BadInput(f"no name table for PyTorch's {backbone.name}.")
+    elif simsiam.handles(method):
+        table = simsiam.rules(method)
+    elif method.name == "ssal":
         table = SSAL_IMAGENET
     else:
-        raise BadInput(f"no name table for PyTorch's {method.backbone.name}.")
-    return [r._replace(pattern=WRAPPED + r.pattern) for r in table]
+        table = [*trunks.prefixed(trunks.rules(backbone), simsiam.SUPERVISED), *INPUT]
+    return trunks.prefixed(table, WRAPPED)
 
 
 def own_rules(method):
     """Rules for files that use our names (`layer/weight`), or else PyTorch's."""
     ours = Rule(r"[^/]+(?:/[^/]+)+", "{0}")
-    known = scatsimclr.handles(method)
-    known = known or method.backbone.name.startswith("resnet")
+    known = scatsimclr.handles(method) or trunks.handles(method.backbone)
     return [ours, *(torch_rules(method) if known else [])]
 
 

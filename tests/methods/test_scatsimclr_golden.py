@@ -41,7 +41,7 @@ def network(**more):
         for part, rows in heads.items():
             names = {f"{task}.{part}.{name}": shape for name, shape, _ in rows}
             arrays |= {name: official.value(name, s) for name, s in names.items()}
-        own = scatsimclr.pretext_rules(task, tables.linear)
+        own = scatsimclr.pretext_rules(task)
         rules += [r._replace(pattern=rf"{task}\.{r.pattern}") for r in own]
     port.port(method, arrays, rules)
     return method
