@@ -6,7 +6,7 @@ TWO_CORES = 80e9  # FLOP/s that two cores sustain in training, see `plan`
 
 
 def multiply_adds(model, shape):
-    """Multiply-adds of convolutions and dense layers for one image.
+    """Multiply-adds of convolutions, dense layers and attention for one image.
 
     Args:
         model: `Method` or functional `keras.Model`, built.
@@ -19,16 +19,21 @@ def multiply_adds(model, shape):
 
 
 def layers(model, shape):
-    """`[(layer name, multiply-adds)]` of every convolution and dense layer."""
+    """`[(layer name, multiply-adds)]` of every layer with such products.
+
+    Layers of our own that have no kernel say what they multiply: `products`.
+    """
     import keras
 
+    kernels = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
     found = []
     for layer in flat(model):
-        if isinstance(layer, keras.layers.Conv2D):
-            places = np.prod(layer.output.shape[1:3])
+        if isinstance(layer, kernels):
+            called = getattr(layer, "_inbound_nodes", None)
+            places = np.prod(layer.output.shape[1:-1]) if called else 1
             found.append((layer.name, int(places * np.prod(layer.kernel.shape))))
-        elif isinstance(layer, keras.layers.Dense):
-            found.append((layer.name, int(np.prod(layer.kernel.shape))))
+        elif hasattr(layer, "products"):
+            found.append((layer.name, layer.products()))
     return found
 
 

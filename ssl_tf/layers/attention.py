@@ -44,6 +44,11 @@ class Attention(keras.layers.Layer):
         y = ops.matmul(ops.cast(ops.softmax(scores), v.dtype), v)
         return ops.reshape(ops.transpose(y, (0, 2, 1, 3)), (-1, places, width))
 
+    def products(self):
+        """Multiply-adds of one image: scores, and values by scores."""
+        _, places, width = self.output.shape
+        return 2 * places * places * width
+
     def compute_output_shape(self, shape):
         return (*shape[:2], shape[2] // 3)
 
