@@ -2,7 +2,7 @@
 
 import pytest
 
-from ssl_tf import config, experiment, rehearsal
+from ssl_tf import config, experiment, plan, rehearsal
 
 
 def counted(overrides, base=("simclr", "cifar_resnet38", "cifar10")):
@@ -37,3 +37,18 @@ def counted(overrides, base=("simclr", "cifar_resnet38", "cifar10")):
 )
 def test_training_images_are_counted_as_they_will_be_read(overrides, images):
     assert counted(overrides) == images
+
+
+def test_a_plan_says_where_the_studys_rates_run_out():
+    """Counted by the study's authors, too: 31,700 rates for 31,800 steps, 99 epochs."""
+    path = config.find("simsiam", "pit_tiny", "celeba")
+    said = {}
+    for variant in (None, "faithful"):
+        parts = experiment.check(config.load(path, variant))
+        steps = plan.updates(parts, 162_770)
+        said[variant] = (steps, " ".join(plan.short(parts, steps)))
+    assert said[None] == (317, "")
+    steps, warning = said["faithful"]
+    assert steps == 10_174
+    assert "31,700 rates" in warning and "31,800 in all" in warning
+    assert "after epoch 99 of 100" in warning
