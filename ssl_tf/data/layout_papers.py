@@ -2,7 +2,11 @@
 
 import numpy as np
 
-from ssl_tf.data import archives, celeba
+from ssl_tf.data import archives
+from ssl_tf.data.celeba import COUNTS as OF_CELEBA
+from ssl_tf.data.celeba import FOLDER
+from ssl_tf.data.celeba import find as find_celeba
+from ssl_tf.data.celeba import place as celeba_place
 from ssl_tf.data.imagenet5 import CLASSES as FIVE
 from ssl_tf.data.imagenet5 import COUNTS as OF_FIVE
 from ssl_tf.data.imagenet5 import DOWNLOAD, decoded, listed, walked
@@ -99,12 +103,12 @@ def of_stl10(root):
 
 def of_celeba(root):
     """`Layout` of CelebA: its images by split, and how common its attributes are."""
-    base = celeba.place(root)
-    found = Layout(f"{celeba.FOLDER}/ and its two lists in {base}", {}, [])
-    for split, count in celeba.COUNTS.items():
+    base = celeba_place(root)
+    found = Layout(f"{FOLDER}/ and its two lists in {base}", {}, [])
+    for split, count in OF_CELEBA.items():
 
         def of_split(split):
-            paths, label, names = celeba.find(split, root)
+            paths, label, names = find_celeba(split, root)
             if split == "train":
                 found.add("fine", common(names, label.mean(axis=0)))
             return paths, np.zeros(len(paths), int), ("",)

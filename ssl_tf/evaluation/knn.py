@@ -45,12 +45,12 @@ def knn(
         Self-Classifier and SimSiam's monitor take 0.1.
     """
     store = store or stores.Store(method)
+    label, truth = scoring.labels(train, "knn"), scoring.labels(test, "knn")
     ks = sorted(set(k))
     if ks[-1] > train.source.size:
         raise BadInput(
             f"knn.k: is {ks[-1]}; there are only {train.source.size} training images."
         )
-    label, truth = scoring.labels(train, "knn"), scoring.labels(test, "knn")
     classes = scoring.classes_of(train, test)
 
     def vote(one):

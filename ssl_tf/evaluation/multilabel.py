@@ -47,7 +47,9 @@ def multilabel(method, train, test, k: list[Count] = (1,)):
 
 def sigmoid(logits):
     """float32 probabilities, the form in which the study rounds and ranks."""
-    return (1 / (1 + np.exp(-np.asarray(logits, np.float32)))).astype(np.float32)
+    from scipy.special import expit
+
+    return expit(np.asarray(logits, np.float32))
 
 
 def measures(scores, label, k=(1,)):
