@@ -37,20 +37,28 @@ def main(options):
 
 
 def train(name, entry, root):
-    """Trains one method's seeds; compiled once. Yields the run folders."""
+    """Trains one method's seeds, and one of each variant; yields the run folders."""
+    for variant in (None, *entry.get("variants", ())):
+        kept = {}  # compiled once for all seeds
+        for seed in range(entry["seeds"] if variant is None else 1):
+            yield from trained(name, entry["config"], variant, seed, root, kept)
+
+
+def trained(name, setting, variant, seed, root, kept):
+    """Trains one run and evaluates the stage before it; yields the run folder."""
     from ssl_tf import stages, trainer
 
-    path = config.home() / "configs" / f"{entry['config']}.yaml"
-    kept = {}
-    for seed in range(entry["seeds"]):
-        spec = config.load(path, None, [f"train.seed={seed}"])
-        folder = runs.folder(root, name, path.stem, None, seed)
-        print(f"demo: {name}, seed {seed + 1} of {entry['seeds']}", file=sys.stderr)
-        trainer.train(spec, folder, origin=runs.origin(path), kept=kept)
-        yield folder
-        if spec.get("needs"):
-            _, first = stages.needed(spec, folder, f"{path}: needs no config.")
-            reproduce.evaluate(first, runs.stored(first), None)
+    path = config.home() / "configs" / f"{setting}.yaml"
+    spec = config.load(path, variant, [f"train.seed={seed}"])
+    folder = runs.folder(root, name, path.stem, variant, seed)
+    print(
+        f"demo: {name}{f' {variant}' if variant else ''}, seed {seed}", file=sys.stderr
+    )
+    trainer.train(spec, folder, origin=runs.origin(path, variant), kept=kept)
+    yield folder
+    if spec.get("needs"):
+        _, first = stages.needed(spec, folder, f"{path}: needs no config.")
+        reproduce.evaluate(first, runs.stored(first), None)
 
 
 def shipped(name, root):

@@ -191,7 +191,7 @@ def named(
     record |= {"data": data} if data else {}
     record |= {"features": keep} if keep == "float16" else {}
     runs.append_result(folder, record)
-    keep_arrays(done, called, values)
+    keep_arrays(done, called if split == "test" else f"{called}_{split}", values)
     return called, values
 
 

@@ -102,8 +102,14 @@ def test_a_run_ends_where_the_studys_rates_run_out_and_is_done(tmp_path, capsys)
 def test_without_the_stop_gradient_the_monitor_warns_within_a_hundred_steps(
     tmp_path, capsys
 ):
-    more = ["method.stop_gradient=false", "data={name: digits}", "train.epochs=10"]
-    trained(tmp_path / "x" / "seed0", *more, "train.batch_size=128")
+    trained(
+        tmp_path / "x" / "seed0",
+        "method.stop_gradient=false",
+        "data={name: digits}",
+        "optimizer.learning_rate=0.3",
+        "optimizer.schedule={name: constant}",
+        "train={batch_size: 128, epochs: 10, evaluate_every: 0}",
+    )
     warned = capsys.readouterr().err
     assert "collapsing" in warned
     step = int(warned.split("step ")[1].split(":")[0])
