@@ -19,21 +19,22 @@ def multiply_adds(model, shape):
 
 
 def layers(model, shape):
-    """`[(layer name, multiply-adds)]` of every layer with such products.
+    """`[(layer name, multiply-adds)]` of every layer that multiplies.
 
-    Layers of our own that have no kernel say what they multiply: `products`.
+    A layer of ours without a kernel counts its own, in a method `multiply_adds`.
     """
     import keras
 
-    kernels = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
+    convolutions = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
     found = []
     for layer in flat(model):
-        if isinstance(layer, kernels):
-            called = getattr(layer, "_inbound_nodes", None)
-            places = np.prod(layer.output.shape[1:-1]) if called else 1
+        if isinstance(layer, (*convolutions, keras.layers.Dense)):
+            # A dense layer called on features alone works at one place.
+            known = getattr(layer, "_inbound_nodes", None)
+            places = np.prod(layer.output.shape[1:-1]) if known else 1
             found.append((layer.name, int(places * np.prod(layer.kernel.shape))))
-        elif hasattr(layer, "products"):
-            found.append((layer.name, layer.products()))
+        elif hasattr(layer, "multiply_adds"):
+            found.append((layer.name, layer.multiply_adds()))
     return found
 
 
@@ -46,7 +47,10 @@ def flat(layer):
 
 
 def activations(model):
-    """Values that the backward pass of one image keeps: every layer's output."""
+    """Values that the backward pass of one image keeps: every layer's output.
+
+    A layer of ours that keeps more within counts that, in a method `activations`.
+    """
     import keras
 
     total = 0
@@ -56,6 +60,7 @@ def activations(model):
             continue
         outputs = keras.tree.flatten(layer.output)
         total += sum(int(np.prod(x.shape[1:])) for x in outputs)
+        total += layer.activations() if hasattr(layer, "activations") else 0
     return total
 
 

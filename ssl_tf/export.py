@@ -4,7 +4,8 @@ python -m ssl_tf.export runs/ssal/resnet18_digits/seed0 --to keras -o trunk.kera
 python -m ssl_tf.export RUN --to savedmodel -o trunk --part method
 
 A .keras file of a scattering network needs `import ssl_tf.layers.scattering,
-ssl_tf.layers.adaptive_pool` before it is loaded; all others are of Keras' own layers.
+ssl_tf.layers.adaptive_pool` before it is loaded, one of a transformer `import
+ssl_tf.layers.attention, ssl_tf.layers.tokens`; all others are of Keras' own layers.
 """
 
 import shutil
@@ -128,6 +129,7 @@ def plain(model, normal, size):
 
     from ssl_tf.layers.dropout import Dropout
     from ssl_tf.layers.norm import BatchNorm
+    from ssl_tf.layers.stochastic_depth import StochasticDepth
 
     def own(layer):
         if isinstance(layer, BatchNorm):
@@ -140,6 +142,9 @@ def plain(model, normal, size):
             )
         if isinstance(layer, Dropout):
             return keras.layers.Dropout(layer.rate, name=layer.name)
+        if isinstance(layer, StochasticDepth):
+            shape = (None, *(1 for _ in layer.output.shape[1:]))
+            return keras.layers.Dropout(layer.rate, shape, name=layer.name)
         return layer.__class__.from_config(layer.get_config())
 
     copy = keras.models.clone_model(model, clone_function=own, recursive=True)

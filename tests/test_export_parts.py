@@ -31,6 +31,22 @@ def test_an_exported_part_reloads_with_the_same_outputs(name, part, tmp_path):
         np.testing.assert_allclose(ours, theirs, atol=2e-5)
 
 
+@pytest.mark.parametrize("name", ["efficientnet", "pit", "vit"])
+def test_backbones_that_skip_reload_with_the_same_outputs_and_rates(name, tmp_path):
+    backbone = small.BACKBONES[name]()
+    images = small.batches()[0]["views"][0]
+    model = export.plain(backbone, NORMAL, small.SHAPE[0])
+    (got,) = export.written(model, "keras", tmp_path / "x.keras", images)
+    np.testing.assert_allclose(got, backbone(NORMAL(images)), atol=2e-5)
+    copies = [x.rate for x in model.layers[-1].layers if hasattr(x, "rate")]
+    assert copies == [x.rate for x in backbone.layers if hasattr(x, "rate")] != []
+    kept = [x for x in model.layers[-1].layers if hasattr(x, "rate")]
+    ones = np.ones((64, *kept[-1].output.shape[1:]), np.float32)
+    values = np.asarray(kept[-1](ones, training=True)).reshape(64, -1)
+    np.testing.assert_array_equal(values.min(1), values.max(1))
+    assert 0 < (values[:, 0] == 0).sum() < 32
+
+
 def test_a_method_without_a_head_has_only_its_backbone():
     class Bare(small.Supervised):
         def __init__(self, backbone):

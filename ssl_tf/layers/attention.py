@@ -44,10 +44,14 @@ class Attention(keras.layers.Layer):
         y = ops.matmul(ops.cast(ops.softmax(scores), v.dtype), v)
         return ops.reshape(ops.transpose(y, (0, 2, 1, 3)), (-1, places, width))
 
-    def products(self):
-        """Multiply-adds of one image: scores, and values by scores."""
-        _, places, width = self.output.shape
-        return 2 * places * places * width
+    def multiply_adds(self):
+        """Of one image: its scores, and values weighed by them."""
+        places, width = self.output.shape[1:]
+        return 2 * places**2 * width
+
+    def activations(self):
+        """Values of one image within: scores before and after the softmax."""
+        return 2 * self.heads * self.output.shape[1] ** 2
 
     def compute_output_shape(self, shape):
         return (*shape[:2], shape[2] // 3)

@@ -49,6 +49,30 @@ def test_sizes_are_the_studys_and_the_documented_ones(
         assert trainable(Supervised(backbone, 1000)) == classified
 
 
+@pytest.mark.parametrize(
+    "name, more, published",
+    [
+        ("resnet18", {}, 1.8e9),
+        ("efficientnet_b0", {}, 0.39e9),
+        ("pit_tiny", {}, 0.7e9),
+        ("vit", {"patch": 16, "depth": 12}, 1.3e9),  # DeiT-Ti
+    ],
+)
+def test_the_arithmetic_of_an_image_is_the_papers(name, more, published):
+    backbone = named(name, 224, **more)
+    assert cost.multiply_adds(backbone, (224, 224, 3)) == pytest.approx(published, 0.04)
+
+
+def test_a_small_vits_arithmetic_is_counted_by_hand():
+    backbone = vit((8, 8, 3), width=12, depth=2)  # 4 patches and the class token
+    a_block = 5 * 12 * (36 + 12 + 48 + 48) + 2 * 5 * 5 * 12
+    patches = 4 * 48 * 12
+    assert cost.multiply_adds(backbone, (8, 8, 3)) == patches + 2 * a_block
+    scores = 2 * 3 * 5 * 5
+    only = [x for x in backbone.layers if x.name == "stage1_block1_attention"]
+    assert only[0].activations() == scores
+
+
 def test_the_parts_of_vit_and_pit_have_the_specified_sizes():
     count = lambda model, start: sum(
         int(np.prod(v.shape)) for v in model.weights if v.path.startswith(start)

@@ -152,7 +152,7 @@ def test_draws_do_without_balance_and_names_choose_columns(root):
 
 
 def opened(root, *overrides, method=None):
-    path = config.find("multilabel", dataset="celeba")
+    path = config.find("multilabel", "resnet18", "celeba")
     changes = ["train.batch_size=4", "train.best=null", "views.0.size=16", *overrides]
     spec = config.load(path, None, changes)
     spec["method"] = method or spec["method"]
