@@ -191,7 +191,7 @@ def named(
     record |= {"data": data} if data else {}
     record |= {"features": keep} if keep == "float16" else {}
     runs.append_result(folder, record)
-    keep_arrays(done, called if split == "test" else f"{called}_{split}", values)
+    keep_arrays(done, called, values)
     return called, values
 
 
@@ -218,7 +218,7 @@ def stem(called):
 
 
 def array_file(folder, called, key):
-    """Where an array of a result goes."""
+    """Where an array of a result goes; that of another split replaces it."""
     return Path(folder) / f"{stem(called)}_{key}.npy"
 
 

@@ -1,6 +1,5 @@
 """The study's backbones: their sizes, geometry and initial weights."""
 
-import keras
 import numpy as np
 import pytest
 import small
@@ -186,18 +185,3 @@ def test_drop_path_rates_lie_on_a_line():
     backbone = efficientnet(small.SHAPE, 0.25, drop_path=0.32)
     rates = [x.rate for x in backbone.layers if hasattr(x, "rate")]
     assert rates[0] == pytest.approx(0.32 * 2 / 16) and len(rates) == 9
-
-
-def test_the_arithmetic_of_a_transformer_counts_every_token_and_its_attention():
-    """One block on 3x3 patches and the class token: 10 places, width 8."""
-    network = vit((12, 12, 3), patch=4, width=8, depth=1, heads=2, mlp=2.0)
-    patches, tokens = 9 * 4 * 4 * 3 * 8, 10 * (8 * 24 + 8 * 8 + 2 * 8 * 16)
-    attention = 2 * 10 * 10 * 8
-    assert cost.multiply_adds(network, (12, 12, 3)) == patches + tokens + attention
-
-
-def test_the_arithmetic_counts_depthwise_kernels_once_a_place():
-    images = keras.Input((6, 6, 2))
-    x = keras.layers.DepthwiseConv2D(3, depth_multiplier=2)(images)
-    model = keras.Model(images, x)
-    assert cost.multiply_adds(model, (6, 6, 2)) == 4 * 4 * 9 * 4
