@@ -18,12 +18,12 @@ def optimizer():
     return SGD(0.0, 0.9, nesterov=True, l2={"kernel": 1e-3}, form="keras")
 
 
-def train(method, strategy=None, given=None, rates=RATES, **options):
+def train(method, strategy=None, given=None, rates=RATES, make=optimizer, **options):
     """A few updates; the weights and the terms."""
     strategy = strategy or tf.distribute.get_strategy()
     given = given or small.batches(method=method)
     with strategy.scope():
-        loop = Loop(method, optimizer(), strategy, **options)
+        loop = Loop(method, make(), strategy, **options)
     loop.feed(lambda part: small.dataset(given, part))
     terms, waiting = loop.run(rates)
     assert waiting.shape == (len(rates),)
@@ -55,6 +55,20 @@ def test_two_replicas_train_like_one_dropout_included(name, two_replicas):
     # Of two vectors equal to rounding either may be nearer: no match is compared.
     terms = [i for i, term in enumerate(one.terms) if term != "match"]
     compare(train(one, rates=rates), two, terms=terms)
+
+
+def test_two_replicas_make_the_simsiam_studys_steps_like_one(two_replicas):
+    """Batches 0 and 2 of 3 make a step, from what has waited; one rate is held."""
+
+    def make():
+        sgd = SGD(0.0, 0.9, weight_decay=1e-3, held="predictor_", every=2)
+        sgd.peak, sgd.period = 0.02, 3
+        return sgd
+
+    simsiam = small.METHODS["simsiam_ablation"]
+    one = train(built(simsiam), make=make)
+    compare(one, train(built(simsiam, two_replicas), two_replicas, make=make))
+    compare(one, train(built(simsiam), make=make, xla=True))
 
 
 def test_recomputation_gives_the_same_weights_and_statistics():

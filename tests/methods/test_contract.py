@@ -1,5 +1,7 @@
 """What every method promises, whatever it minimises."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -58,6 +60,10 @@ def test_representations_are_vectors_and_the_first_is_the_backbones(make):
         assert len(values.shape) == 2 and values.shape[0] == 8, name
 
 
+# The batch norm behind them takes such a bias away: no gradient but for rounding.
+SHADOWED = r"^(projector_dense\d|predictor_dense1)/bias$"
+
+
 def test_every_trainable_weight_moves_in_one_step(make):
     method = make()
     before = [v.numpy() for v in method.trainable_variables]
@@ -67,7 +73,7 @@ def test_every_trainable_weight_moves_in_one_step(make):
     still = [
         v.path
         for v, old in zip(method.trainable_variables, before, strict=True)
-        if np.array_equal(v, old)
+        if np.array_equal(v, old) and not re.search(SHADOWED, v.path)
     ]
     assert not still
 

@@ -31,7 +31,7 @@ def test_the_eight_files_of_ssal_are_listed():
     assert len(ours) == 6 and {entry.format for entry in ours} == {"keras_h5"}
     torch = {entry.file for entry in found.values() if entry.format == "torch"}
     assert {"resnet50_baseline.pth", "resnet50_ssal.pth"} < torch
-    assert len({entry.file for entry in found.values()}) == len(found)
+    assert len({(e.file, e.variant) for e in found.values()}) == len(found)
 
 
 def test_the_members_of_gsimclrs_zip_files_are_listed():
