@@ -229,3 +229,9 @@ def peak(parts):
     """Peak learning rate for the config's batch."""
     rate, batch = parts.rate, parts.train.batch_size
     return rate.learning_rate * (batch / rate.per if rate.per else 1.0)
+
+
+def updates(parts, images):
+    """Updates of an epoch of so many images."""
+    count, filled = parts.train.batch_size, parts.data.order == "filled"
+    return -(-images // count) if filled else images // count

@@ -78,8 +78,8 @@ def band(axis, seeds, column, colour, name, style="-", sign=1):
         return
     length = min(map(len, have))
     epochs = [int(row["epoch"]) for row in have[0][:length]]
-    values = np.array([[float(r[column]) for r in rows[:length]] for rows in have])
-    values = sign * values
+    values = [[sign * float(r[column]) for r in rows[:length]] for rows in have]
+    values = np.array(values)
     mean = values.mean(axis=0)
     axis.plot(epochs, mean, style, color=colour, label=name, linewidth=1.4)
     if len(values) > 1:

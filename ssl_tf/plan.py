@@ -43,7 +43,7 @@ def plan(spec, options):
     parts, images = rehearsed.parts, rehearsed.images
     show(parameters(rehearsed.method))
     train, share = parts.train, rehearsed.devices.num_replicas_in_sync
-    steps = updates(parts, images)
+    steps = experiment.updates(parts, images)
     flops = rehearsed.flops
     total = flops * steps * train.batch_size * train.epochs
     show(
@@ -69,16 +69,6 @@ def plan(spec, options):
         show(measured(rehearsed, steps))
     for line in warnings(parts, images, share):
         print(f"warning: {line}", file=sys.stderr)
-
-
-def updates(parts, images):
-    """Of one epoch."""
-    filled = parts.data.order == "filled"
-    return (
-        -(-images // parts.train.batch_size)
-        if filled
-        else images // parts.train.batch_size
-    )
 
 
 def show(rows):
@@ -137,6 +127,8 @@ def measured(rehearsed, steps):
 
 def warnings(parts, images, share):
     """What a user should know before starting."""
+    from ssl_tf import experiment
+
     train = parts.train
     if train.batch_size % (share * train.accumulate):
         yield (
@@ -151,7 +143,7 @@ def warnings(parts, images, share):
             "never reaches its peak"
         )
     if images:
-        yield from short(parts, updates(parts, images))
+        yield from short(parts, experiment.updates(parts, images))
     if train.accumulate > 1:
         yield "batch norm sees each part of a batch alone (train.accumulate)"
     if images and images < train.batch_size:

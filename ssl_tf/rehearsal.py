@@ -86,7 +86,7 @@ class Rehearsal:
     def loop(self, xla=None):
         """A fed `Loop`; `xla` as the config says if `None`."""
         train = self.parts.train
-        steps = max((self.images or 0) // train.batch_size, 1)
+        steps = max(experiment.updates(self.parts, self.images or 0), 1)
         with self.devices.scope():
             optimizer = trainer.optimizer(self.parts, steps)
         loop = Loop(

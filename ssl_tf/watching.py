@@ -105,6 +105,11 @@ class Collapse:
                 return
 
 
+def evaluated(rows, name):
+    """Numbers of a column of the history, of the epochs that have one."""
+    return [float(row[name]) for row in rows if row.get(name) not in (None, "")]
+
+
 def score(term, value):
     """The value of a term so that larger is better."""
     return -value if "loss" in term else value
@@ -119,8 +124,7 @@ def stale(rows, settings):
     """
     if settings.patience is None:
         return False
-    name = f"validation_{settings.best}"
-    values = [float(row[name]) for row in rows if row.get(name) not in (None, "")]
+    values = evaluated(rows, f"validation_{settings.best}")
     if not values:
         return False
     scores = [score(settings.best, value) for value in values]
@@ -139,9 +143,8 @@ def reduced(rows, rate, settings, split):
     """
     if settings is None:
         return 1.0
-    losses = [row.get(f"{split}_loss") for row in rows]
     best, waited, now = np.inf, 0, rate
-    for loss in (float(loss) for loss in losses if loss not in (None, "")):
+    for loss in evaluated(rows, f"{split}_loss"):
         waited += 1
         if loss < best * (1 - settings.threshold):
             best, waited = loss, 0

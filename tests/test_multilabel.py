@@ -134,32 +134,17 @@ def test_fine_tuning_opens_nothing_beside_its_stages_and_is_of_the_test_split(
     assert record["values"]["warmup_accuracy"] == 0.5
 
 
+CHOICE = ["--method", "multilabel", "--arch", "resnet18", "--dataset", "celeba"]
+
+
 def test_plan_counts_images_and_outputs_without_the_data(capsys):
-    options = [
-        "--method",
-        "multilabel",
-        "--arch",
-        "resnet18",
-        "--dataset",
-        "celeba",
-        "--no-measure",
-    ]
-    assert plan.main(options) == 0
+    assert plan.main([*CHOICE, "--no-measure"]) == 0
     printed = capsys.readouterr().out
     assert "162,770" in printed and "11,197,032" in printed
 
 
 def test_a_missing_tree_is_told_in_one_line(tmp_path):
-    options = [
-        "--method",
-        "multilabel",
-        "--arch",
-        "resnet18",
-        "--dataset",
-        "celeba",
-        "--runs",
-        tmp_path,
-    ]
+    options = [*CHOICE, "--runs", tmp_path]
     code, _, error = commands.run("train", *options)
     assert code == 2 and error.startswith("celeba: needs --datadir DIR with img_align")
     assert len(error.splitlines()) == 1

@@ -45,7 +45,7 @@ def test_a_plan_says_where_the_studys_rates_run_out():
     said = {}
     for variant in (None, "faithful"):
         parts = experiment.check(config.load(path, variant))
-        steps = plan.updates(parts, 162_770)
+        steps = experiment.updates(parts, 162_770)
         said[variant] = (steps, " ".join(plan.short(parts, steps)))
     assert said[None] == (317, "")
     steps, warning = said["faithful"]

@@ -24,8 +24,8 @@ def sgd(
     carry: bool = True,
 ):
     """See `SGD`; the loop sets its learning rate before every update."""
-    more = {"held": held, "every": every, "carry": carry}
-    return SGD(0.0, momentum, nesterov, l2, weight_decay, rates, form, **more)
+    common = shared(l2, weight_decay, rates, held, every, carry)
+    return SGD(0.0, momentum, nesterov, form=form, **common)
 
 
 def adam(
@@ -41,8 +41,8 @@ def adam(
     carry: bool = True,
 ):
     """See `Adam`; Keras' own has form "keras" and epsilon 1e-7."""
-    more = {"held": held, "every": every, "carry": carry}
-    return Adam(0.0, beta1, beta2, epsilon, l2, weight_decay, rates, form, **more)
+    common = shared(l2, weight_decay, rates, held, every, carry)
+    return Adam(0.0, beta1, beta2, epsilon, form=form, **common)
 
 
 def rmsprop(
@@ -57,9 +57,14 @@ def rmsprop(
     carry: bool = True,
 ):
     """See `RMSprop`."""
-    more = {"held": held, "every": every, "carry": carry}
-    more |= {"l2": l2, "weight_decay": weight_decay, "rates": rates}
-    return RMSprop(0.0, rho, epsilon, momentum, **more)
+    common = shared(l2, weight_decay, rates, held, every, carry)
+    return RMSprop(0.0, rho, epsilon, momentum, **common)
+
+
+def shared(l2, weight_decay, rates, held, every, carry):
+    """The arguments of `Coupled`, which every rule takes, by name."""
+    decay = {"l2": l2, "weight_decay": weight_decay}
+    return decay | {"rates": rates, "held": held, "every": every, "carry": carry}
 
 
 OPTIMIZERS = {"adam": adam, "rmsprop": rmsprop, "sgd": sgd}
