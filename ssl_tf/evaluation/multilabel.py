@@ -41,8 +41,9 @@ def multilabel(method, train, test, k: list[Count] = (1,)):
         )
     logits = extract(lambda x: method(x, training=False), test)
     scores = sigmoid(logits)
-    table = by_attribute(scores, source.label, source.classes)
-    return measures(scores, source.label, k) | {"table": table}
+    each = by_attribute(scores, source.label)
+    table = named(each, source.classes)
+    return measures(scores, source.label, k, each) | {"table": table}
 
 
 def sigmoid(logits):
@@ -52,7 +53,7 @@ def sigmoid(logits):
     return expit(np.asarray(logits, np.float32))
 
 
-def measures(scores, label, k=(1,)):
+def measures(scores, label, k=(1,), each=None):
     """Numbers about all attributes of all images of a split.
 
     An attribute counts as told if its score rounds to 1, halves to the even side.
@@ -61,6 +62,7 @@ def measures(scores, label, k=(1,)):
         scores: `[N, A]` in [0, 1].
         label: `[N, A]` of 0 and 1.
         k: see `multilabel`.
+        each: what `by_attribute` gives, or `None` to compute it.
 
     Returns:
         `{"macro_jaccard", "micro_jaccard", "binary_accuracy", "macro_auc",
@@ -74,25 +76,26 @@ def measures(scores, label, k=(1,)):
         Papastratis, arXiv:2112.02297, by its code, which reports the two Jaccard
         indices as accuracies, and `macro_f1_of_means` as the F1.
     """
+    each = each or by_attribute(scores, label)
     told, label = np.rint(scores).astype(np.int64), np.asarray(label, np.int64)
     both, either = (told & label).sum(axis=0), (told | label).sum(axis=0)
     precision = np.mean(both / (told.sum(axis=0) + TINY))
     recall = np.mean(both / (label.sum(axis=0) + TINY))
     found = {
-        "macro_jaccard": np.mean(both / (either + TINY)),
+        "macro_jaccard": np.mean(each["jaccard"]),
         "micro_jaccard": share(both.sum(), either.sum()),
         "binary_accuracy": np.mean(told == label),
         "macro_precision": precision,
         "macro_recall": recall,
-        "macro_f1": np.mean(f1_of(told, label)),
+        "macro_f1": np.mean(each["f1"]),
         "macro_f1_of_means": harmonic(precision, recall),
         "micro_precision": share(both.sum(), told.sum()),
         "micro_recall": share(both.sum(), label.sum()),
     }
     found["micro_f1"] = harmonic(found["micro_precision"], found["micro_recall"])
-    areas = [auc(*column) for column in zip(scores.T, label.T)]
+    known = each["auc"][~np.isnan(each["auc"])]
     areas = {
-        "macro_auc": np.mean([x for x in areas if not np.isnan(x)] or np.nan),
+        "macro_auc": np.mean(known) if known.size else np.nan,
         "micro_auc": auc(scores.ravel(), label.ravel()),
     }
     found |= {name: area for name, area in areas.items() if not np.isnan(area)}
@@ -101,18 +104,22 @@ def measures(scores, label, k=(1,)):
     return {name: float(value) for name, value in found.items()}
 
 
-def by_attribute(scores, label, names):
-    """Structured array `[A]`; see `multilabel`. The area is NaN where undefined."""
-    told = np.rint(scores).astype(np.int64)
+def by_attribute(scores, label):
+    """`{field of the table but the name: [A]}`; the area is NaN where undefined."""
+    told, label = np.rint(scores).astype(np.int64), np.asarray(label, np.int64)
     both, either = (told & label).sum(axis=0), (told | label).sum(axis=0)
-    columns = {
-        "name": np.array(names, str),
+    return {
         "positives": label.sum(axis=0),
         "jaccard": both / (either + TINY),
         "auc": np.array([auc(*column) for column in zip(scores.T, label.T)]),
         "f1": f1_of(told, label),
         "accuracy": (told == label).mean(axis=0),
     }
+
+
+def named(each, names):
+    """Structured array `[A]` of `by_attribute`'s columns behind the names."""
+    columns = {"name": np.array(names, str)} | each
     table = np.empty(len(names), [(name, x.dtype) for name, x in columns.items()])
     for name, column in columns.items():
         table[name] = column

@@ -5,7 +5,7 @@ from typing import Literal
 import keras
 from keras import layers, ops
 
-from ssl_tf.layers.branch import torch_uniform
+from ssl_tf.layers.initial import torch_uniform
 from ssl_tf.layers.norm import BatchNorm
 from ssl_tf.losses.siamese import negative_cosine
 from ssl_tf.methods.self_supervised import SelfSupervised

@@ -9,7 +9,7 @@ from ssl_tf.data import pipeline
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import multilabel
-from ssl_tf.evaluation.multilabel import auc, by_attribute, measures, sigmoid
+from ssl_tf.evaluation.multilabel import auc, by_attribute, measures, named, sigmoid
 
 GOLDEN = given.golden("simsiam", "d_metrics")
 Y, P = GOLDEN["y"], GOLDEN["prob"]
@@ -41,7 +41,7 @@ def test_every_number_is_the_studys(ours, theirs):
 
 
 def test_the_table_is_the_studys_and_names_each_attribute():
-    table = by_attribute(P, Y, [f"a{i}" for i in range(40)])
+    table = named(by_attribute(P, Y), [f"a{i}" for i in range(40)])
     for name in ("jaccard", "auc"):
         np.testing.assert_allclose(
             table[name], GOLDEN[f"per_label_{name}"], atol=1e-9, equal_nan=True
