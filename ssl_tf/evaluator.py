@@ -49,7 +49,11 @@ class Run:
             settled = [b._replace(groups=g) for b, g in zip(own, self.facts["groups"])]
             method = opening.method_with(method, branches=settled)
         self.method = experiment.build(
-            self.parts, method, len(self.facts["classes"]), self.facts["size"]
+            self.parts,
+            method,
+            len(self.facts["classes"]),
+            self.facts["size"],
+            self.facts.get("images", {}).get("train"),
         )
         runs.load_weights(self.method, self.file)
 

@@ -19,6 +19,9 @@ __all__ = ["Data", "Explicit", "Guided", "Init", "Parts", "Rate", "Train", "chec
 SHOWN = ("norm", "resize", "fit")  # of a data section: what the model sees of an image
 
 
+CONTEXT = ("backbone", "classes", "images", "batch")  # what a method may ask for
+
+
 class Parts(NamedTuple):
     """A checked config: what still misses data or a backbone is a partial call."""
 
@@ -61,9 +64,8 @@ def check(spec):
         name: evaluation(name, section or {}, spec["data"])
         for name, section in (spec.get("evaluations") or {}).items()
     }
-    method_context = ("backbone", "classes")
     parts = Parts(
-        method=schema.bind(METHODS, spec["method"], "method", method_context),
+        method=schema.bind(METHODS, spec["method"], "method", CONTEXT),
         backbone=schema.bind(BACKBONES, spec["backbone"], "backbone", ("image_shape",)),
         dataset=schema.bind(DATASETS, dataset, "data", ("split", "root")),
         data=data,
@@ -149,10 +151,13 @@ def together(parts):
     """What methods that compare images need of views and batches."""
     method = parts.method.func
     needed = getattr(method, "views", 1) + bool(parts.method.keywords.get("pretext"))
-    if needed > 1 and len(parts.recipes) != needed:
+    more = getattr(method, "more_views", False)
+    found = len(parts.recipes)
+    if needed > 1 and (found < needed if more else found != needed):
         raise BadInput(
-            f"views: there are {len(parts.recipes)}; this method takes {needed} of an "
-            "image (`count: 2` makes two of one recipe; a pretext task adds its own)."
+            f"views: there are {found}; this method takes {needed}"
+            f"{' or more' if more else ''} of an image (`count: 2` makes two of one "
+            "recipe; a pretext task adds its own)."
         )
     least = 1 if getattr(method, "views", 1) == 1 else 2
     if parts.train.batch_size // parts.train.accumulate < least:
@@ -207,7 +212,7 @@ def class_count(parts):
     return facts.classes if facts else None
 
 
-def build(parts, method, classes, size):
+def build(parts, method, classes, size, images=None):
     """The method on its backbone; under a strategy's scope to train on it.
 
     Args:
@@ -215,10 +220,12 @@ def build(parts, method, classes, size):
         method: `parts.method`, groups settled.
         classes: int.
         size: int, side of the images in pixels.
+        images: int, training images, or `None` if they are not known.
     """
     backbone = parts.backbone(image_shape=(size, size, 3))
     needs = schema.parameters(method.func)
-    context = {"backbone": backbone, "classes": classes}
+    values = (backbone, classes, images, parts.train.batch_size)
+    context = dict(zip(CONTEXT, values))
     built = method(**{k: v for k, v in context.items() if k in needs})
     if parts.train.recompute:
         built.recompute(parts.train.recompute)

@@ -73,7 +73,9 @@ class Rehearsal:
         self.size, classes, self.images, confusion = known(self.parts, root)
         method = opening.settle_groups(self.parts.method, None, confusion)
         with self.devices.scope():
-            self.method = experiment.build(self.parts, method, classes, self.size)
+            self.method = experiment.build(
+                self.parts, method, classes, self.size, self.images
+            )
         self.label_shape = (classes,) if self.method.attributes else ()
 
     @property

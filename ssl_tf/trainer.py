@@ -176,20 +176,23 @@ def compiled(job, method, opened, steps):
     from ssl_tf import loop as loops
 
     parts = job.parts
-    classes = len(opened.train.classes)
+    classes, images = len(opened.train.classes), opened.train.size
     likeness = config.digest(
         job.spec
-        | {"train": job.spec["train"] | {"seed": 0}, "data": [opened.size, classes]}
+        | {
+            "train": job.spec["train"] | {"seed": 0},
+            "data": [opened.size, classes, images],
+        }
     )
     if job.kept is not None and likeness in job.kept:
         loop = job.kept[likeness]
-        fresh = experiment.build(parts, method, classes, opened.size)
+        fresh = experiment.build(parts, method, classes, opened.size, images)
         if parts.init is not None:
             stages.start(fresh, parts.init, parts.backbone)
         loop.restart([np.asarray(v) for v in fresh.weights])
         return loop
     with job.devices.scope():
-        model = experiment.build(parts, method, classes, opened.size)
+        model = experiment.build(parts, method, classes, opened.size, images)
         if parts.init is not None:
             stages.start(model, parts.init, parts.backbone)
         updater = optimizer(parts, steps)

@@ -23,6 +23,7 @@ from ssl_tf.layers.norm import BatchNorm
 from ssl_tf.methods.autoencoder import Autoencoder
 from ssl_tf.methods.multilabel import Multilabel
 from ssl_tf.methods.scatsimclr import ScatSimCLR
+from ssl_tf.methods.self_classifier import SelfClassifier
 from ssl_tf.methods.simclr import GSimCLR, SimCLR
 from ssl_tf.methods.simsiam import SimSiam
 from ssl_tf.methods.ssal import SSAL, Branch
@@ -102,12 +103,21 @@ def simsiam(backbone=None, **more):
     return SimSiam(backbone or tiny_cnn(), CLASSES, **more)
 
 
+def self_classifier(backbone=None, **more):
+    """With a queue that is full after two batches of eight; not as steep as it is."""
+    more = {"heads": [4, 7], "hidden": 10, "dim": 5, "queue": 16, "probe": True} | more
+    more = {"row": 0.2, "column": 0.1} | more
+    return SelfClassifier(backbone or tiny_cnn(), CLASSES, **more)
+
+
 METHODS = {
     "autoencoder": denoising,
     "gsimclr": lambda *a, **k: simclr(*a, kind=GSimCLR, **k),
     "multilabel": multilabel,
     "scatsimclr": scatsimclr,
     "scatsimclr_jigsaw": lambda *a, **k: scatsimclr(*a, pretext="jigsaw", **k),
+    "self_classifier": self_classifier,
+    "self_classifier_plain": lambda *a, **k: self_classifier(*a, queue=0, depth=1, **k),
     "simclr": simclr,
     "simsiam": simsiam,
     "simsiam_ablation": lambda *a, **k: simsiam(*a, head="ablation", hidden=6, **k),

@@ -3,6 +3,7 @@
 from ssl_tf.methods.autoencoder import Autoencoder
 from ssl_tf.methods.multilabel import Multilabel
 from ssl_tf.methods.scatsimclr import ScatSimCLR
+from ssl_tf.methods.self_classifier import SelfClassifier
 from ssl_tf.methods.simclr import GSimCLR, SimCLR
 from ssl_tf.methods.simsiam import SimSiam
 from ssl_tf.methods.ssal import SSAL
@@ -13,6 +14,7 @@ METHODS = {
     "gsimclr": GSimCLR,
     "multilabel": Multilabel,
     "scatsimclr": ScatSimCLR,
+    "self_classifier": SelfClassifier,
     "simclr": SimCLR,
     "simsiam": SimSiam,
     "ssal": SSAL,
