@@ -137,6 +137,11 @@ class SelfClassifier(SelfSupervised):
             first = ops.where(full, ops.cast(found, first.dtype), first)
         return looked, [first, *z[1:]]
 
+    def count_params(self):
+        """Of the network; what the queue remembers is none."""
+        kept = 0 if self.queue is None else self.queue.count_params()
+        return super().count_params() - kept
+
     def representations(self, images):
         """Levels "features", "z" (unit vectors) and "logits0", "logits1", ..."""
         features = self.features(images, training=False)[0]
