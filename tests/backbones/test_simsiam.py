@@ -10,6 +10,7 @@ import simsiam_files as official
 from ssl_tf.backbones import BACKBONES
 from ssl_tf.backbones.pit import pit
 from ssl_tf.backbones.vit import vit
+from ssl_tf.backbones.vit_minimal import vit_minimal
 from ssl_tf.methods.supervised import Supervised
 from ssl_tf.weights import port, trunks
 
@@ -158,6 +159,23 @@ def test_a_tiny_vit_scaled_by_its_width_is_timms():
     features = np.asarray(method.backbone(images))
     np.testing.assert_allclose(features, wanted["features_qk_scale_dim"], atol=2e-5)
     assert np.abs(features - wanted["features"]).max() > 1e-3
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_the_studys_own_vit_is_its_code(pooling):
+    weights, images, wanted = tiny("e_vit_repo_tiny")
+    method = Supervised(vit_minimal((16, 16, 3), 4, 12, 2, 2, 8, 2.0, pooling), 5)
+    names = port.port(method, weights, trunks.rules(method.backbone))
+    assert len(names) == len(weights)
+    assert method.count_params() == sum(x.size for x in weights.values())
+    taken = ["stage1_block2", "pooled"]
+    last, pooled = map(np.asarray, outputs(method.backbone, images, taken))
+    np.testing.assert_allclose(last[:, 0], wanted["cls_before_head"], atol=2e-5)
+    if pooling == "cls":
+        np.testing.assert_allclose(pooled[:, 0], last[:, 0])
+        np.testing.assert_allclose(method(images), wanted["logits"], atol=2e-5)
+    else:
+        np.testing.assert_allclose(pooled[:, 0], last.mean(axis=1), atol=1e-6)
 
 
 def renamed(weights):
