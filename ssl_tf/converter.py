@@ -79,7 +79,7 @@ def as_the_file_tells(spec, file, form, key):
     if form == "torch" and spec["method"].get("name") == "scatsimclr":
         return scattering(spec, file, form, key)
     backbone = spec["backbone"]
-    transformer = str(backbone.get("name")).startswith("vit")
+    transformer = backbone.get("name") in ("vit", "vit_small_timm048")
     if form not in ("torch", "safetensors") or not transformer:
         return spec
     arrays = files.read(file, form, key)

@@ -16,7 +16,8 @@ from ssl_tf.sections import Data, Explicit, Guided, Init, Rate, Train
 __all__ = ["Data", "Explicit", "Guided", "Init", "Parts", "Rate", "Train", "check"]
 
 
-SHOWN = ("norm", "resize", "fit")  # of a data section: what the model sees of an image
+# Of a data section: what the model sees of an image.
+SHOWN = ("norm", "resize", "fit", "held_out")
 
 
 CONTEXT = ("backbone", "classes", "images", "batch")  # what a method may ask for
@@ -137,6 +138,8 @@ def relations(parts):
             "train.best, e.g. to loss, and train.evaluate_every."
         )
     together(parts)
+    if data.held_out == "views":
+        one_view(parts)
     for i, b in enumerate(parts.method.keywords.get("branches", [])):
         if isinstance(b.groups, str):
             groups, classes = groupings.load(b.groups, None), class_count(parts)
@@ -164,6 +167,15 @@ def together(parts):
         raise BadInput(
             f"train.batch_size: is {parts.train.batch_size}; this method compares or "
             "normalises the images of a batch, set 2 or more (a part)."
+        )
+
+
+def one_view(parts):
+    """BadInput unless held-out images can be shown as training shows its own."""
+    if len(parts.recipes) > 1 or parts.recipes[0].images > 1:
+        raise BadInput(
+            "data.held_out: views needs a single view of one image; this config has "
+            "several. Set it to plain."
         )
 
 

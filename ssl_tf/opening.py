@@ -23,6 +23,8 @@ class Opened(NamedTuple):
         size: side of what the backbone sees.
         resize: shorter side before the central crop of evaluation, or `None`.
         fit: how a whole image becomes a square.
+        shown: `(recipe, seed)` by which held-out images are shown; `(None, 0)` shows
+            them plain.
     """
 
     train: Any
@@ -32,13 +34,19 @@ class Opened(NamedTuple):
     size: int
     resize: int | None
     fit: str = "centre"
+    shown: tuple = (None, 0)
 
     def plain(self, split):
-        """`pipeline.Images` of "train", "validation" or "test", unaugmented."""
+        """`pipeline.Images` of "train", "validation" or "test", unaugmented.
+
+        But for held-out images where the config has `data.held_out: views`.
+        """
         source = getattr(self, split)
         if source is None:
             raise BadInput(f"--split {split}: this run held none out.")
-        return pipeline.Images(source, self.normal, self.size, self.resize, self.fit)
+        look = (self.normal, self.size, self.resize, self.fit)
+        shown = self.shown if split != "train" else (None, 0)
+        return pipeline.Images(source, *look, *shown)
 
 
 def open_data(parts, root, labelled=None):
@@ -80,7 +88,16 @@ def open_data(parts, root, labelled=None):
     if size is None:
         raise BadInput(f"data.size: set it; images of {train.name} differ in size.")
     normal = normalisation(data.norm, statistics)
-    return Opened(train, validation, test, normal, size, data.resize, data.fit)
+    look, shown = (size, data.resize, data.fit), shown_by(parts)
+    return Opened(train, validation, test, normal, *look, shown)
+
+
+def shown_by(parts):
+    """`(recipe, seed)` of held-out images, see `Opened`."""
+    if parts.data.held_out == "plain":
+        return None, 0
+    experiment.one_view(parts)
+    return parts.recipes[0], pipeline.HELD_OUT + parts.train.seed
 
 
 def held_out(parts, train, test, read):

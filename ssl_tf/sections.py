@@ -54,6 +54,9 @@ class Data(NamedTuple):
         fit: how a whole image becomes a square: "centre" cuts it out, "squash" (PIL's
             antialiased bilinear filter) and "interpolate" (without antialiasing) do
             not keep the aspect ratio.
+        held_out: how images of validation and test are shown: "plain" as `resize` and
+            `fit` say; "views" as training shows its own, cut and mirrored at random,
+            with the same draws at every evaluation.
         order: "shuffled"; "filled", the same with an epoch's last images in a batch
             that its first ones complete; "authors" replays SSAL's NumPy order and
             draws; or a section for guided batches.
@@ -70,6 +73,7 @@ class Data(NamedTuple):
     norm: Literal["unit", "mean_std", "saturated"] | Explicit = "unit"
     resize: Count | None = None
     fit: Literal["centre", "squash", "interpolate"] = "centre"
+    held_out: Literal["plain", "views"] = "plain"
     order: Literal["shuffled", "filled", "authors"] | Guided = "shuffled"
 
 

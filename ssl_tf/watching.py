@@ -7,7 +7,6 @@ from ssl_tf.evaluation.online import Online
 from ssl_tf.evaluation.terms import Evaluator
 from ssl_tf.ops import distribute
 
-HELD_OUT = 2**31  # seeds of held-out views count from here
 ENOUGH = 0.5  # spread of unit vectors below which they are collapsing
 PATIENT = 20  # updates in a row
 
@@ -64,7 +63,7 @@ class Judge:
                 self.recipes,
                 lambda epoch: rows,
                 self.opened.normal,
-                seed=HELD_OUT + self.settings.seed,
+                seed=pipeline.HELD_OUT + self.settings.seed,
                 size=self.opened.size,
                 fit=self.opened.fit,
                 part=part,

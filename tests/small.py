@@ -16,6 +16,7 @@ from ssl_tf.backbones.resnet import resnet
 from ssl_tf.backbones.resnet_keras import resnet50_keras
 from ssl_tf.backbones.scatsimclr import scatsimclr as scattering_network
 from ssl_tf.backbones.vit import vit
+from ssl_tf.backbones.vit_minimal import vit_minimal
 from ssl_tf.backbones.wide_resnet import wide_resnet
 from ssl_tf.layers import branch as blocks
 from ssl_tf.layers import inception
@@ -141,6 +142,7 @@ BACKBONES = {
     "scatsimclr12": lambda: scattering_network(SHAPE, 12, 2, 3, width=4),
     "se_wide_resnet": lambda: wide_resnet(SHAPE, 10, 1, se=True),
     "vit": lambda: vit(SHAPE, 4, 12, 3, 3, drop_path=0.1),
+    "vit_minimal": lambda: vit_minimal(SHAPE, 8, 12, 2, 2, 8, 2.0, "mean"),
     "vit_small_timm048": lambda: vit(
         SHAPE, 8, 16, 2, 2, 3.0, qkv_bias=False, epsilon=1e-5, scale="width"
     ),

@@ -47,6 +47,16 @@ def test_backbones_that_skip_reload_with_the_same_outputs_and_rates(name, tmp_pa
     assert 0 < (values[:, 0] == 0).sum() < 32
 
 
+def test_tokens_reload_with_their_own_deviation(tmp_path):
+    backbone = small.BACKBONES["vit_minimal"]()
+    images = small.batches()[0]["views"][0]
+    model = export.plain(backbone, NORMAL, small.SHAPE[0])
+    (got,) = export.written(model, "keras", tmp_path / "x.keras", images)
+    np.testing.assert_allclose(got, backbone(NORMAL(images)), atol=2e-5)
+    copies = (type(x).from_config(x.get_config()) for x in backbone.layers)
+    assert [x.deviation for x in copies if hasattr(x, "deviation")] == [1.0, 1.0]
+
+
 def test_a_method_without_a_head_has_only_its_backbone():
     class Bare(small.Supervised):
         def __init__(self, backbone):

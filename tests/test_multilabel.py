@@ -102,6 +102,7 @@ def test_fine_tuning_learns_attributes_and_returns_their_measures(made, pretrain
     root, _ = made
     options = ["share=null", "validation=official", "warmup=0", "epochs=2"]
     options += ["batch_size=8", "views=[{name: crop_flip}]", "patience=null"]
+    options += ["data.held_out=views"]
     given = [pretrained, "finetune", "--datadir", root, "--set", *options]
     assert evaluate.main([str(x) for x in given]) == 0
     values = runs.results(pretrained)[-1]["values"]
@@ -114,6 +115,12 @@ def test_fine_tuning_learns_attributes_and_returns_their_measures(made, pretrain
     own = [r for r in runs.results(stage) if r["evaluation"] == "multilabel"]
     assert [r["split"] for r in own] == ["validation", "test"]
     assert own[1]["values"]["macro_jaccard"] == values["macro_jaccard"]
+    assert spec["data"]["held_out"] == "views"
+    terms = [r["values"] for r in runs.results(stage) if r["evaluation"] == "terms"]
+    for shown, same in (("views", True), ("plain", False)):
+        data = {"data": {"held_out": shown}, "split": "validation"}
+        found = evaluator.evaluate(stage, "terms", root=root, **data)
+        assert (abs(found["loss"] - terms[0]["loss"]) < 1e-5) is same
 
 
 def test_fine_tuning_opens_nothing_beside_its_stages_and_is_of_the_test_split(

@@ -51,6 +51,24 @@ def test_the_studys_rates_are_its_list_and_in_force_one_step_late(tag):
     used = golden[f"{tag}/lr_in_force_at_optimizer_step_base"]
     ours = schedules.rates(late, peak, every[: len(used)], steps, epochs)
     np.testing.assert_allclose(ours, used, rtol=1e-12, atol=1e-18)
+    held = golden[f"{tag}/lr_in_force_at_optimizer_step_predictor"]
+    np.testing.assert_allclose(moves(ours[:20], peak), held[:20], rtol=1e-6)
+    assert (held == peak).all()
+
+
+def moves(rates, peak):
+    """How far SGD moves a weight of the predictor by gradients of 1."""
+    held = keras.Variable([0.0], name="predictor_dense1")
+    sgd = SGD(0.0, held="predictor_")
+    sgd.peak = peak
+    sgd.build([held])
+    found = []
+    for rate in rates:
+        held.assign([0.0])
+        sgd.learning_rate.assign(rate)
+        sgd.apply([keras.ops.convert_to_tensor([1.0])], [held])
+        found.append(-float(held[0]))
+    return found
 
 
 @pytest.mark.parametrize(
@@ -61,6 +79,9 @@ def test_the_studys_trainer_steps_and_breaks_off_where_theirs_did(tag, epochs):
     steps, every, planned, peak = golden[f"{tag}/args_nbatches_accum_epochs_base"]
     steps, every, planned = int(steps), int(every), int(planned)
     late = functools.partial(schedules.warmup_cosine_steps, every=every, lag=True)
+    values = schedules.warmup_cosine_values(planned, steps, 5, every, lag=True)
+    assert len(values) == golden[f"{tag}/schedule_len"]
+    assert (epochs < planned) == golden[f"{tag}/overflowed"]
     assert schedules.epochs_left(late, steps, planned) == epochs
     variable = keras.Variable([0.0], name="kernel")
     held = keras.Variable([0.0], name="predictor")
@@ -123,6 +144,9 @@ def test_simsiams_imagenet_rates_are_the_authors_in_every_epoch():
         ours = schedules.rates(schedules.cosine_epochs, peak, every, 3, epochs)
         theirs = golden[f"official_{name}/lr"].repeat(3)
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-18)
+    held = golden["official_pretrain/lr_predictor_fixed"]
+    np.testing.assert_allclose(moves(ours[:9], 0.1), held[:9], rtol=1e-6)
+    assert (held == held[0]).all()
 
 
 @pytest.mark.parametrize(("tag", "rate"), [("sgd_1e-2", 1e-2), ("adam_1e-4", 1e-4)])

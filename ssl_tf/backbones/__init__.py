@@ -17,6 +17,7 @@ from ssl_tf.backbones.scatsimclr import (
     scatsimclr45,
 )
 from ssl_tf.backbones.vit import vit, vit_small_timm048
+from ssl_tf.backbones.vit_minimal import vit_minimal
 from ssl_tf.backbones.wide_resnet import se_wrn16_8, wide_resnet, wrn28_10
 
 BACKBONES = {
@@ -43,6 +44,7 @@ BACKBONES = {
     "scatsimclr45": scatsimclr45,
     "se_wrn16_8": se_wrn16_8,
     "vit": vit,
+    "vit_minimal": vit_minimal,
     "vit_small_timm048": vit_small_timm048,
     "wide_resnet": wide_resnet,
     "wrn28_10": wrn28_10,

@@ -51,18 +51,11 @@ def vit(
         Dosovitskiy et al., arXiv:2010.11929, as timm 0.4.8 builds it: kernels, class
         token and positions N(0, 0.02), the patches' convolution as PyTorch's default.
     """
-    rows, columns = (side // patch for side in image_shape[:2])
-    if (rows * patch, columns * patch) != tuple(image_shape[:2]):
-        raise BadInput(
-            f"vit: patches of {patch} pixels do not cover images of "
-            f"{image_shape[0]}x{image_shape[1]}; set the size of data or views to a "
-            "multiple, or backbone.patch."
-        )
+    check(image_shape, patch)
     if width % heads:
         raise BadInput(f"backbone.heads: is {heads}; must divide the width of {width}.")
     images = keras.Input(image_shape, name="images")
-    x = patches(images, width, patch, patch)
-    x = layers.Reshape((rows * columns, width), name="tokens")(x)
+    x = tokens(images, width, patch)
     x = PositionTable(name="position")(ClassToken(name="class_token")(x))
     for i, skip in enumerate(np.linspace(0, drop_path, depth).tolist(), start=1):
         x = block(
@@ -77,6 +70,22 @@ def vit(
         )
     features = first_token(x, epsilon)
     return keras.Model(images, features, name=f"vit{depth}_{width}")
+
+
+def check(image_shape, patch):
+    """BadInput unless patches of `patch` pixels cover the image."""
+    if any(side < patch or side % patch for side in image_shape[:2]):
+        raise BadInput(
+            f"vit: patches of {patch} pixels do not cover images of "
+            f"{image_shape[0]}x{image_shape[1]}; set the size of data or views to a "
+            "multiple, or backbone.patch."
+        )
+
+
+def tokens(images, width, patch):
+    """`[B, H, W, C]` -> `[B, N, width]`: N patches side by side, row by row."""
+    x = patches(images, width, patch, patch)
+    return layers.Reshape((x.shape[1] * x.shape[2], width), name="tokens")(x)
 
 
 def patches(images, width, patch, stride):

@@ -26,7 +26,8 @@ def celeba(split, root=None, size: Count = 224):
     """162,770 training, 19,867 validation and 19,962 test faces, 40 binary attributes.
 
     The label is `[N, 40]` of 0 and 1, the names of the attributes are the file's. The
-    ablation study evaluates on random training crops; ours are central.
+    ablation study evaluates on random training crops (`data.held_out: views`); ours are
+    central.
 
     Args:
         split: "train", "validation" (`data.validation: official`) or "test".

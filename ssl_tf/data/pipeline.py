@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from ssl_tf.augment import crop
-from ssl_tf.augment.recipe import unit
+from ssl_tf.augment.recipe import Recipe, unit
 from ssl_tf.data import authors, guided
 from ssl_tf.data.decode import decode
 from ssl_tf.data.reading import PARALLEL, Viewing, from_files, from_memory, gatherer
@@ -16,6 +16,7 @@ from ssl_tf.ops import draws
 from ssl_tf.ops.distribute import Part
 
 WHOLE = Part()
+HELD_OUT = 2**31  # seeds of held-out views count from here
 
 
 class Normal(NamedTuple):
@@ -193,7 +194,7 @@ def options(source):
 
 
 class Images(NamedTuple):
-    """A split as evaluation sees it: in order, not augmented.
+    """A split as evaluation sees it: in order, not augmented but for `recipe`.
 
     Attributes:
         source: `Source`.
@@ -203,6 +204,9 @@ class Images(NamedTuple):
             before the central `size` is cut; `None` means `size`.
         fit: how they become squares: "centre" as just said, "squash" or
             "interpolate", which have no use for `resize`; see `crop.fit_one`.
+        recipe: `Recipe` of one image by which each is shown instead, the same draws
+            every time, or `None`.
+        seed: int, of these draws.
     """
 
     source: Source
@@ -210,6 +214,8 @@ class Images(NamedTuple):
     size: int
     resize: int | None = None
     fit: str = "centre"
+    recipe: Recipe | None = None
+    seed: int = 0
 
     def steps(self, batch_size):
         """Batches of all images, the last one filled up."""
@@ -232,11 +238,33 @@ class Images(NamedTuple):
         places = np.minimum(places, self.source.size - 1)
         mine = slice(part.first, part.first + part.count)
         deal = lambda x: x.reshape(steps, part.total, local)[:, mine].reshape(-1, local)
+        given = {"index": deal(places), "weight": deal(weight)}
+        rows = tf.data.Dataset.from_tensor_slices(given)
+        rows = self.plain(rows, local) if self.recipe is None else self.drawn(rows)
+        return rows.with_options(options(self.source)).prefetch(2)
+
+    def drawn(self, rows):
+        """Batches shown by the recipe, as `views` does."""
+        viewing = Viewing([self.recipe], self.normal, self.seed, self.size, self.fit)
+        read = from_files if self.source.files else from_memory
+        local = rows.element_spec["index"].shape[0]
+        first = lambda: {name: tf.constant(0, tf.int64) for name in ("epoch", "step")}
+        rows = read(rows.map(lambda row: row | first()), self.source, viewing, local)
+        with tf.device("CPU:0"):
+            label = tf.constant(self.source.label)
+
+        def finish(row):
+            epoch = tf.zeros(tf.shape(row["index"]), tf.int32)
+            found = {name: row[name] for name in ("index", "weight", "views")}
+            return found | {"epoch": epoch, "label": tf.gather(label, row["index"])}
+
+        return rows.map(finish, **PARALLEL)
+
+    def plain(self, rows, local):
+        """Batches of `local` whole images, fitted to the size."""
         with tf.device("CPU:0"):
             label = tf.constant(self.source.label)
         taken_from = gatherer(self.source.images)
-        given = {"index": deal(places), "weight": deal(weight)}
-        rows = tf.data.Dataset.from_tensor_slices(given)
         if self.source.files:
             rows = rows.unbatch()
 
@@ -256,7 +284,7 @@ class Images(NamedTuple):
         rows = rows.map(read, **PARALLEL)
         if self.source.files:
             rows = rows.batch(local, drop_remainder=True, **PARALLEL)
-        return rows.with_options(options(self.source)).prefetch(2)
+        return rows
 
     def cut(self, image):
         """float32 `[size, size, 3]` in [0, 255], from one image."""

@@ -48,7 +48,7 @@ def pixels(images, places=None):
     """uint8 `[n, size, size, 3]`: what the model sees of some images of a split.
 
     Args:
-        images: `pipeline.Images`; its normalisation is left out.
+        images: `pipeline.Images`; its normalisation and random crops are left out.
         places: ints `[n]`, positions in the split; `None` takes all.
     """
     source = images.source
@@ -56,5 +56,5 @@ def pixels(images, places=None):
         places = np.asarray(places)
         kept = {"images": source.images[places], "label": source.label[places]}
         source = source._replace(**kept)
-    plain = images._replace(source=source, normal=type(images.normal)())
+    plain = images._replace(source=source, normal=type(images.normal)(), recipe=None)
     return np.round(extract(lambda x: x, plain) * 255).astype(np.uint8)

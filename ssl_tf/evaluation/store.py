@@ -190,7 +190,8 @@ def forget_others(path):
 def likeness(images):
     """Digest of what a model is shown: images, normalisation, size, cut."""
     source = images.source
-    look = images._replace(source=source.images.shape)  # all that is not pixels
+    # All that is not pixels; a recipe is its run's, and the seed is beside it.
+    look = images._replace(source=source.images.shape, recipe=images.recipe is not None)
     if source.files:
         return hashed(repr(look), *map(stamp, source.images))
     if isinstance(source.images, Stacked):  # too large to be read for this

@@ -66,6 +66,7 @@ def block(
     heads,
     mlp=4.0,
     *,
+    head_width=None,
     init="normal",
     qkv_bias=True,
     epsilon=1e-6,
@@ -77,8 +78,9 @@ def block(
     Args:
         x: tokens `[B, N, C]`.
         name: str, of its output and before the names of its layers.
-        heads: int, divides C.
+        heads: int; divides C if `head_width` is `None`.
         mlp: hidden width of the MLP over C.
+        head_width: of queries, keys and values; `None` takes C / heads.
         init: "normal" draws kernels from N(0, 0.02) with zero biases, "torch" both as
             PyTorch does.
         qkv_bias: whether queries, keys and values have a bias.
@@ -94,7 +96,8 @@ def block(
     """
     width = x.shape[-1]
     y = norm(x, epsilon, f"{name}_norm1")
-    y = dense(y, 3 * width, f"{name}_qkv", init, use_bias=qkv_bias)
+    inner = width if head_width is None else heads * head_width
+    y = dense(y, 3 * inner, f"{name}_qkv", init, use_bias=qkv_bias)
     y = Attention(heads, scale, name=f"{name}_attention")(y)
     y = skipped(dense(y, width, f"{name}_proj", init), skip, f"{name}_skip1")
     x = layers.Add(name=f"{name}_add")([x, y])

@@ -9,14 +9,27 @@ from keras import ops
 from ssl_tf.errors import BadInput
 
 
+class Learned(keras.layers.Layer):
+    """A layer whose one weight is drawn from N(0, deviation)."""
+
+    def __init__(self, deviation=0.02, **kwargs):
+        super().__init__(**kwargs)
+        self.deviation = deviation
+
+    def normal(self):
+        return keras.initializers.RandomNormal(stddev=self.deviation)
+
+    def get_config(self):
+        return super().get_config() | {"deviation": self.deviation}
+
+
 @keras.saving.register_keras_serializable("ssl_tf")
-class ClassToken(keras.layers.Layer):
+class ClassToken(Learned):
     """`[B, N, C]` -> `[B, 1 + N, C]`: the same learned token before each image's."""
 
     def build(self, shape):
-        normal = keras.initializers.RandomNormal(stddev=0.02)
         self.token = self.add_weight(
-            shape=(shape[-1],), name="token", initializer=normal
+            shape=(shape[-1],), name="token", initializer=self.normal()
         )
 
     def call(self, x):
@@ -29,15 +42,16 @@ class ClassToken(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("ssl_tf")
-class PositionTable(keras.layers.Layer):
+class PositionTable(Learned):
     """Adds a learned value to each place of tokens `[B, N, C]` or maps `[B, H, W, C]`.
 
     Its one weight, `table`, has the shape of an image's tokens or map.
     """
 
     def build(self, shape):
-        normal = keras.initializers.RandomNormal(stddev=0.02)
-        self.table = self.add_weight(shape=shape[1:], name="table", initializer=normal)
+        self.table = self.add_weight(
+            shape=shape[1:], name="table", initializer=self.normal()
+        )
 
     def call(self, x):
         return x + ops.cast(self.table, x.dtype)

@@ -9,7 +9,7 @@ from ssl_tf.layers.tokens import resized
 from ssl_tf.weights.port import WRAPPED, Rule, conv, dense, linear, norm, turned
 
 COUNTERS = Rule(r"(?:.*\.)?num_batches_tracked", "")
-CLASSIFIER = r"(?:fc|classifier|head)\.(?:weight|bias)"
+CLASSIFIER = r"(?:fc|classifier|head|mlp_head\.1)\.(?:weight|bias)"
 
 
 def handles(backbone):
@@ -171,6 +171,39 @@ def vit(backbone):
     return [*tokens(backbone, "proj"), *blocks]
 
 
+def patchify(backbone):
+    """A transform of a linear layer on patches, colours last, to a convolution."""
+    patch = list(backbone.get_layer("patches").kernel.shape[:3])
+
+    def change(kernel):
+        kernel = dense(kernel)
+        if len(kernel) != np.prod(patch):
+            raise BadInput(f"takes {len(kernel)} numbers, a patch has {patch}")
+        return kernel.reshape(*patch, -1)
+
+    return change
+
+
+def vit_minimal(backbone):
+    """The study's own ViT: attention and MLP are parts 0 and 1 of a block."""
+    theirs, ours = r"transformer\.layers\.(\d+)", "stage1_block{1:+1}"
+    change = patchify(backbone)
+    return [
+        Rule(r"to_patch_embedding\.1\.weight", "patches/kernel", change),
+        Rule(r"to_patch_embedding\.1\.bias", "patches/bias"),
+        Rule(r"cls_token", "class_token/token", token),
+        Rule(r"pos_embedding", "position/table", positions(backbone)),
+        *layer_norm(rf"{theirs}\.0\.norm", f"{ours}_norm1"),
+        Rule(rf"{theirs}\.0\.fn\.to_qkv\.weight", f"{ours}_qkv/kernel", dense),
+        *linear(rf"{theirs}\.0\.fn\.to_out\.0", f"{ours}_proj"),
+        *layer_norm(rf"{theirs}\.1\.norm", f"{ours}_norm2"),
+        *linear(rf"{theirs}\.1\.fn\.net\.0", f"{ours}_mlp1"),
+        *linear(rf"{theirs}\.1\.fn\.net\.3", f"{ours}_mlp2"),
+        *layer_norm(r"mlp_head\.0", "head_norm"),
+        *linear(r"mlp_head\.1", "head"),
+    ]
+
+
 def pit(backbone):
     """Pools are `transformers.i.pool` in timm, `pools.i` in the authors' code."""
     pools = []
@@ -192,6 +225,7 @@ def pit(backbone):
 TABLES = {
     "resnet": lambda backbone: RESNET,
     "efficientnet": lambda backbone: EFFICIENTNET,
+    "vit_minimal": vit_minimal,  # before the name it begins with
     "vit": vit,
     "pit": pit,
 }

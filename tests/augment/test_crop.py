@@ -8,6 +8,8 @@ from PIL import Image
 
 from augment import golden
 from ssl_tf.augment import crop, planes
+from ssl_tf.augment.recipe import unit
+from ssl_tf.data.pipeline import Normal
 from ssl_tf.ops import draws
 
 FILTERS = {
@@ -199,6 +201,17 @@ def test_simsiams_crop_and_the_resized_images_come_out_within_a_level():
     ):
         whole = planes.back(crop.whole(tf.constant(image[None]), 96, method))[0]
         assert np.abs(whole.numpy() - SCAT[name]).max() <= 1
+
+
+def test_simsiams_shorter_side_and_normalisation_come_out():
+    image, expected = SIAM["image"], SIAM["resize_short_side_24"]
+    assert expected.shape == (28, 24, 3)  # of 48 x 40; the middle is rows 2 to 26
+    ours = crop.centre_one(image, 24, 24).numpy().astype(int)
+    assert np.abs(ours - expected[2:26]).max() <= 1
+    normal = Normal((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    theirs = SIAM["normalised_chw"].transpose(1, 2, 0)
+    for found in (normal(unit(image)), normal.by_rows(unit(image[None]))[0]):
+        np.testing.assert_allclose(found, theirs, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", FILTERS)

@@ -10,6 +10,7 @@ import simsiam_files as official
 from ssl_tf.backbones import BACKBONES
 from ssl_tf.backbones.pit import pit
 from ssl_tf.backbones.vit import vit
+from ssl_tf.backbones.vit_minimal import vit_minimal
 from ssl_tf.methods.supervised import Supervised
 from ssl_tf.weights import port, trunks
 
@@ -96,6 +97,21 @@ def test_a_training_pass_and_its_statistics_are_the_authors(tag):
             np.testing.assert_allclose(variable, FULL[key], rtol=1e-4, atol=1e-5)
             checked += 1
     assert checked >= 4
+    for layer in backbone.layers:  # statistics become those of the batch
+        if hasattr(layer, "moving_mean"):
+            layer.momentum = 0.0
+    backbone(images, training=True)
+    known = calibrated(tag)
+    for variable in backbone.weights:
+        if names[variable.path] in known:
+            close(variable, known.pop(names[variable.path]))
+    assert not known
+
+
+def calibrated(tag):
+    """`{key: statistic}` of the batch that the golden input is."""
+    start = f"{tag}/calibrated/"
+    return {k.removeprefix(start): x for k, x in FULL.items() if k.startswith(start)}
 
 
 def full_state(tag):
@@ -114,9 +130,7 @@ def float64():
 def test_inference_with_calibrated_statistics_is_the_authors(tag, float64):
     """In float64, as theirs: EfficientNet's float32 rounds by 1.06e-4 deviations."""
     backbone, _ = full(tag)
-    start = f"{tag}/calibrated/"
-    known = {k.removeprefix(start): x for k, x in FULL.items() if k.startswith(start)}
-    state = full_state(tag)
+    known, state = calibrated(tag), full_state(tag)
     assert len(known) > 30 and set(known) <= set(state)
     port.port(backbone, state | known, trunks.rules(backbone))
     images = official.images(f"input2_{tag}", (4, 32, 32, 3))
@@ -158,6 +172,23 @@ def test_a_tiny_vit_scaled_by_its_width_is_timms():
     features = np.asarray(method.backbone(images))
     np.testing.assert_allclose(features, wanted["features_qk_scale_dim"], atol=2e-5)
     assert np.abs(features - wanted["features"]).max() > 1e-3
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_the_studys_own_vit_is_its_code(pooling):
+    weights, images, wanted = tiny("e_vit_repo_tiny")
+    method = Supervised(vit_minimal((16, 16, 3), 4, 12, 2, 2, 8, 2.0, pooling), 5)
+    names = port.port(method, weights, trunks.rules(method.backbone))
+    assert len(names) == len(weights)
+    assert method.count_params() == sum(x.size for x in weights.values())
+    taken = ["stage1_block2", "pooled"]
+    last, pooled = map(np.asarray, outputs(method.backbone, images, taken))
+    np.testing.assert_allclose(last[:, 0], wanted["cls_before_head"], atol=2e-5)
+    if pooling == "cls":
+        np.testing.assert_allclose(pooled[:, 0], last[:, 0])
+        np.testing.assert_allclose(method(images), wanted["logits"], atol=2e-5)
+    else:
+        np.testing.assert_allclose(pooled[:, 0], last.mean(axis=1), atol=1e-6)
 
 
 def renamed(weights):

@@ -9,6 +9,7 @@ from ssl_tf.backbones import BACKBONES
 from ssl_tf.backbones.efficientnet import efficientnet, filters
 from ssl_tf.backbones.pit import pit, pit_tiny
 from ssl_tf.backbones.vit import vit, vit_small_timm048
+from ssl_tf.backbones.vit_minimal import vit_minimal
 from ssl_tf.errors import BadInput
 from ssl_tf.methods.supervised import Supervised
 
@@ -36,6 +37,7 @@ def named(name, size, **more):
         ("pit_tiny", 224, {}, 4_590_272, 4_847_272),
         ("vit", 224, {"patch": 16, "depth": 12}, 5_524_416, None),  # DeiT-Ti
         ("vit", 32, {}, 2_691_648, None),
+        ("vit_minimal", 32, {}, 2_688_192, None),  # no bias in qkv
         ("pit", 32, {}, 1_299_584, None),
     ],
 )
@@ -95,6 +97,8 @@ def test_the_parts_of_vit_and_pit_have_the_specified_sizes():
     [
         (lambda: vit((30, 30, 3)), "patches of 4 pixels do not cover .* 30x30"),
         (lambda: vit_small_timm048((100, 100, 3)), "of 16 pixels .* 100x100"),
+        (lambda: vit_minimal((30, 30, 3)), "patches of 4 pixels do not cover .* 30x30"),
+        (lambda: vit((3, 3, 3)), "patches of 4 pixels do not cover .* 3x3"),
         (
             lambda: vit((32, 32, 3), heads=5),
             "heads: is 5; must divide the width of 192",
@@ -136,6 +140,12 @@ def test_initial_weights_are_the_papers():
     assert bound(layer, "kernel") == near(1 / np.sqrt(512), rel=0.01)
     assert bound(layer, "bias") == near(1 / np.sqrt(512), rel=0.05)
     assert np.std(backbone.get_layer("position").table) == near(0.02, rel=0.05)
+    backbone = vit_minimal((32, 32, 3))
+    assert np.std(backbone.get_layer("position").table) == near(1.0, rel=0.05)
+    assert np.std(backbone.get_layer("class_token").token) == near(1.0, rel=0.3)
+    layer = backbone.get_layer("stage1_block1_mlp2")
+    assert bound(layer, "kernel") == near(1 / np.sqrt(768), rel=0.01)
+    assert not backbone.get_layer("stage1_block1_qkv").use_bias
     backbone = vit((32, 32, 3))
     layer = backbone.get_layer("stage1_block1_qkv")
     assert np.std(layer.kernel) == near(0.02, rel=0.02) and bound(layer, "bias") == 0

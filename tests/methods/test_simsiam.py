@@ -107,6 +107,17 @@ def test_both_views_are_projected_before_either_is_predicted(head):
         np.testing.assert_allclose(ours, arrays[name], atol=1e-5)
 
 
+def test_statistics_after_the_first_view_are_the_authors():
+    arrays = golden("ablation")
+    method = heads("ablation", arrays)
+    method.projector(arrays["h1"], training=True)
+    after = weights(arrays, "after_view1/", "ablation")
+    ours = {v.path: v for v in method.non_trainable_variables}
+    assert len(after) == 6
+    for path, value in after.items():
+        np.testing.assert_allclose(ours[path], value, atol=1e-6)
+
+
 def test_two_layers_leave_out_the_middle_one():
     arrays = golden("ablation")
     short = projector(12, 16, 16, 2, "ablation")

@@ -10,6 +10,7 @@ from ssl_tf.backbones.resnet import resnet
 from ssl_tf.backbones.vit import vit
 from ssl_tf.errors import BadInput
 from ssl_tf.layers.norm import BatchNorm
+from ssl_tf.methods.simsiam import SimSiam
 from ssl_tf.methods.supervised import Supervised
 from ssl_tf.weights import port, simsiam, tables, trunks
 
@@ -117,6 +118,18 @@ def test_every_name_of_the_ablations_checkpoint_finds_its_place(study):
     np.testing.assert_array_equal(bias, state["projector.layer2.0.bias"])
     gamma = method.parts["predictor_norm1"].gamma
     np.testing.assert_array_equal(gamma, state["predictor.layer1.1.weight"])
+
+
+def test_what_the_ablation_trains_is_what_we_train(study):
+    order = official.layout("ablation_simsiam_resnet18_224_trainable_order")
+    state, _ = study
+    method = SimSiam(
+        resnet(SHAPE, 18, 4), head="ablation", dim=64, hidden=64, predictor=16
+    )
+    sources = put_in(method, simsiam.distinct(state))
+    ours = [sources[v.path] for v in method.trainable_variables]
+    assert len(order) == 78 and sorted(ours) == sorted(order)
+    assert ours[0] == order[0] == "backbone.conv1.weight" and ours[-1] == order[-1]
 
 
 def test_second_names_alone_do_and_must_not_differ(study):
