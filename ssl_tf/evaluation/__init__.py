@@ -1,5 +1,6 @@
 """`(method, train, test, **kwargs) -> {name: number or array}`, after training."""
 
+from ssl_tf.evaluation.clustering import clustering
 from ssl_tf.evaluation.combination import combination
 from ssl_tf.evaluation.confusion import confusion
 from ssl_tf.evaluation.finetune import finetune
@@ -19,6 +20,7 @@ from ssl_tf.evaluation.views import views
 SUPPLIED = ("method", "train", "test", "store", "recipes", "tune")
 
 EVALUATIONS = {
+    "clustering": clustering,
     "combination": combination,
     "confusion": confusion,
     "finetune": finetune,
