@@ -49,7 +49,9 @@ def add_choice(parser):
     )
     parser.add_argument("--datadir", metavar="DIR", help="where the images are")
     parser.add_argument(
-        "--classes-file", metavar="FILE", help="imagenet: wnids to use, one a line"
+        "--classes-file",
+        metavar="FILE",
+        help="imagenet: wnids to use, one a line; or imagenet50, ...100, ...200",
     )
     parser.add_argument("--runs", metavar="DIR", default="runs", help="default: runs")
     parser.add_argument(

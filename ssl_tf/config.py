@@ -54,7 +54,7 @@ def read_yaml(path):
 
 def methods():
     """Names of the methods that have at least one config."""
-    kinds = {"groupings", "evidence", "ledger"}
+    kinds = {"groupings", "hierarchy", "evidence", "ledger"}
     return sorted(
         folder.name
         for folder in (home() / "configs").iterdir()

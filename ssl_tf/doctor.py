@@ -16,7 +16,9 @@ def arguments():
     parser.add_argument("dataset", help="as data.name in a config, e.g. folder")
     parser.add_argument("--datadir", metavar="DIR", help="where the images are")
     parser.add_argument(
-        "--classes-file", metavar="FILE", help="imagenet: wnids to use, one a line"
+        "--classes-file",
+        metavar="FILE",
+        help="imagenet: wnids to use, one a line; or imagenet50, ...100, ...200",
     )
     parser.add_argument(
         "--first",

@@ -1,5 +1,6 @@
 """One evaluation of one run: rebuilds it from its folder, runs, keeps the result."""
 
+import csv
 import inspect
 import json
 import re
@@ -200,20 +201,22 @@ def named(
 
 
 def label(name, function, given, changes, dataset):
-    """What a result is called: `linear`, `linear:p2`, `linear@cifar100`.
+    """What a result is called: `linear`, `linear:p2`, `clustering:head1`, `knn@stl10`.
 
-    Results of the same name replace each other in tables, so another level than the
-    config's, or another data set, stands in the name.
+    Results of the same name replace each other in tables, so another level or head than
+    the config's, or another data set, stands in the name.
     """
-    if "level" in changes:
-        usual = inspect.signature(function).parameters["level"].default
-        usual, level = map(listed, (given.get("level", usual), changes["level"]))
-        name = name if level == usual else f"{name}:{'+'.join(level)}"
+    for key, word in (("level", ""), ("head", "head")):
+        if key not in changes:
+            continue
+        usual = inspect.signature(function).parameters[key].default
+        usual, own = map(listed, (given.get(key, usual), changes[key]))
+        name = name if own == usual else f"{name}:{word}{'+'.join(map(str, own))}"
     return name if dataset is None else f"{name}@{dataset}"
 
 
 def listed(names):
-    return [names] if isinstance(names, str) else list(names)
+    return list(names) if isinstance(names, (list, tuple)) else [names]
 
 
 def stem(called):
@@ -235,9 +238,9 @@ def keep_arrays(done, called, values):
         with runs.atomic(path) as out:
             np.save(out, value)
         if value.dtype.names:
-            with runs.atomic(path.with_suffix(".csv")) as out:
-                rows = [value.dtype.names, *value.tolist()]
-                out.write("".join(f"{','.join(map(str, r))}\n" for r in rows).encode())
+            with runs.atomic(path.with_suffix(".csv"), "w") as out:
+                writer = csv.writer(out, lineterminator="\n")
+                writer.writerows([value.dtype.names, *value.tolist()])
         if key.startswith("groups_"):
             source = f"{'/'.join(done.folder.parts[-3:])}, evaluation {called}"
             groupings.save(

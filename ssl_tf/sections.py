@@ -65,9 +65,7 @@ class Data(NamedTuple):
     validation: Fraction | Literal["official", "authors", "test"] = 0.0
     limit: Count | None = None
     per_class: Count | None = None
-    share: (
-        Annotated[float, schema.Range(above=0, high=1)] | Literal["authors"] | None
-    ) = None
+    share: Annotated[float, schema.Range(above=0, high=1)] | str | None = None
     draw: Whole = 0
     classes: list[str] | None = None
     norm: Literal["unit", "mean_std", "saturated"] | Explicit = "unit"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ssl_tf import config
 from ssl_tf.data import files
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
@@ -23,7 +24,8 @@ def imagenet(split, root=None, classes_file: str | None = None):
     Args:
         split: "train" or "test".
         root: folder in one of the two layouts.
-        classes_file: text file, one wnid a line: only these classes, in sorted order.
+        classes_file: text file, one wnid a line: only these classes, in sorted order;
+            or "imagenet50", "imagenet100", "imagenet200", SCAN's subsets.
 
     Raises:
         BadInput: the layout is not there.
@@ -54,8 +56,10 @@ def find(split, root, classes_file=None):
 
 def chosen(path, wnids):
     """Sorted wnids of a class file, all of which must have a training folder."""
+    shipped = config.home() / "configs" / "hierarchy" / f"{path}.txt"
+    file = Path(path) if Path(path).exists() or not shipped.exists() else shipped
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "is no text"
         raise BadInput(f"--classes-file {path}: {why}.") from None

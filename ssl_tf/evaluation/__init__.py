@@ -1,8 +1,10 @@
 """`(method, train, test, **kwargs) -> {name: number or array}`, after training."""
 
+from ssl_tf.evaluation.clustering import clustering
 from ssl_tf.evaluation.combination import combination
 from ssl_tf.evaluation.confusion import confusion
 from ssl_tf.evaluation.finetune import finetune
+from ssl_tf.evaluation.kmeans import kmeans
 from ssl_tf.evaluation.knn import knn
 from ssl_tf.evaluation.linear import linear
 from ssl_tf.evaluation.linear_gsimclr import linear_gsimclr
@@ -19,9 +21,11 @@ from ssl_tf.evaluation.views import views
 SUPPLIED = ("method", "train", "test", "store", "recipes", "tune")
 
 EVALUATIONS = {
+    "clustering": clustering,
     "combination": combination,
     "confusion": confusion,
     "finetune": finetune,
+    "kmeans": kmeans,
     "knn": knn,
     "linear": linear,
     "linear_gsimclr": linear_gsimclr,

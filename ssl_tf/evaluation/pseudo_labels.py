@@ -1,17 +1,17 @@
 """Clusters of the training images, G-SimCLR's pseudo-labels, and what they do."""
 
-import warnings
 from typing import Literal
 
 import numpy as np
 
 from ssl_tf.data import guided, pipeline
-from ssl_tf.errors import BadInput
+from ssl_tf.evaluation import centres
 from ssl_tf.evaluation import store as stores
 from ssl_tf.evaluation.knn import unit
 from ssl_tf.schema import Count, Whole
 
 SCALES = Literal["none", "standardise", "l2"]
+WHERE = "pseudo_labels"
 ORDERS = ("random", "notebook", "strict", "deal")
 
 
@@ -87,28 +87,8 @@ def kmeans(x, clusters, seed=0, restarts=10):
     Raises:
         BadInput: fewer rows than clusters, or numbers that are not finite.
     """
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
-
-    if len(x) < clusters:
-        raise BadInput(
-            f"pseudo_labels.clusters: is {clusters}; there are only {len(x)} images."
-        )
-    if not np.isfinite(x).all():
-        raise BadInput("pseudo_labels: features are not finite; training diverged.")
-    model = KMeans(
-        clusters,
-        n_init=restarts,
-        max_iter=300,
-        tol=1e-4,
-        random_state=seed,
-        algorithm="lloyd",
-    )
-    with warnings.catch_warnings():
-        # Equal rows leave clusters empty, which the sizes tell.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(x)
-    return model.labels_.astype(np.int32), float(model.inertia_)
+    _, cluster, inertia = centres.fit(x, clusters, seed, restarts, where=WHERE)
+    return cluster, inertia
 
 
 def agreement(cluster, label):

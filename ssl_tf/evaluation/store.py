@@ -120,6 +120,34 @@ class Store:
         self.kept[name] = rows
         return True
 
+    def derived(self, images, level, what, about, compute):
+        """An array made of features, as long in use as they are, and kept like them.
+
+        Args:
+            images: `pipeline.Images`.
+            level: of `method.representations`.
+            what: a word for it.
+            about: str, everything else that it depends on.
+            compute: `[N, F] features -> array`, called if it is not there yet.
+        """
+        self.check([level], images.size)
+        head, _, key = self.names(images, [level])[level].rpartition("_")
+        name = f"{head}_{what}-{hashed(about)}_{key}"
+        if name in self.kept:
+            return self.kept[name]
+        path = None
+        if self.folder is not None and self.weights is not None:
+            path = self.folder / name
+            with contextlib.suppress(OSError, ValueError, EOFError):  # none, or damaged
+                self.kept[name] = np.load(path, allow_pickle=False)
+                return self.kept[name]
+        self.kept[name] = compute(self(images, level))
+        if path is not None:
+            with runs.atomic(path) as out:
+                np.save(out, self.kept[name])
+            forget_others(path)
+        return self.kept[name]
+
     def compute(self, images, names):
         """Fills `kept` with the levels of `{level: file name}`."""
         levels = list(names)

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from ssl_tf import schema
 from ssl_tf.data import digits, lists
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
+from ssl_tf.sections import Data
 
 
 def files(names):
@@ -28,6 +30,16 @@ def test_a_list_chooses_files_by_name_in_its_order(tmp_path):
 def test_a_share_that_is_none_is_refused(share, why):
     with pytest.raises(BadInput, match=why):
         lists.share_of(files(["a.jpg"]), share)
+
+
+@pytest.mark.parametrize("share", ["authors", "10percent", "mine.txt", 0.1, None])
+def test_a_config_may_name_every_kind_of_share(share):
+    assert schema.checked(Data, {"share": share}, "data").share == share
+
+
+def test_a_config_may_not_name_more_than_all():
+    with pytest.raises(BadInput, match="data.share: is 1.5; must be <= 1 and > 0"):
+        schema.checked(Data, {"share": 1.5}, "data")
 
 
 def test_a_list_of_other_images_is_refused_in_one_line(tmp_path):
