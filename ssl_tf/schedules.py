@@ -146,6 +146,44 @@ def warmup_cosine_steps(
     return values[np.minimum(made, len(values) - 1)]
 
 
+def warmup_cosine(
+    epoch,
+    epochs,
+    steps,
+    warmup: Whole = 10,
+    start: NonNegative = 0.0625,
+    final: NonNegative | None = 0.001,
+):
+    """A line from `start` to 1 over `warmup` epochs, then half a cosine to `final`.
+
+    Over W warm-up updates and T others, at update k from 0:
+
+        start + (1 - start) k / (W - 1)                     for k < W, ends included
+        final + (1 - final) (1 + cos(pi (k - W) / T)) / 2   after that
+
+    The peak is reached twice in a row, `final` one update after the last.
+
+    Args:
+        epoch: epochs done, with fraction.
+        epochs: the run's length.
+        steps: updates an epoch.
+        warmup: epochs; a warm-up of one update has the rate `start`.
+        start: first rate over the peak; 0.3 of 4.8 in the paper.
+        final: last rate over the peak; `None` stays at the peak after the warm-up.
+
+    Source:
+        Self-Classifier, arXiv:2103.10994, by its code: spec 4.2.
+    """
+    k = np.round(np.asarray(epoch) * steps)
+    rising, total = warmup * steps, epochs * steps
+    line = start + (1 - start) * k / max(rising - 1, 1)
+    if final is None:
+        return np.where(k < rising, line, 1.0)
+    done = np.clip((k - rising) / max(total - rising, 1), 0, 1)
+    falling = final + 0.5 * (1 - final) * (1 + np.cos(np.pi * done))
+    return np.where(k < rising, line, falling)
+
+
 def warmup_cosine_values(epochs, steps, warmup, every, lag):
     """The list of `warmup_cosine_steps`, one value a step of the optimiser."""
     an_epoch = steps // every if lag else -(-steps // every)
@@ -183,6 +221,7 @@ SCHEDULES = {
     "cosine_steps": cosine_steps,
     "held_cosine": held_cosine,
     "slanted_triangle": slanted_triangle,
+    "warmup_cosine": warmup_cosine,
     "warmup_cosine_steps": warmup_cosine_steps,
     "warmup_line": warmup_line,
 }

@@ -3,10 +3,10 @@
 from typing import Literal
 
 from ssl_tf.optim.coupled import match
-from ssl_tf.optim.rules import SGD, Adam, RMSprop
+from ssl_tf.optim.rules import LARS, SGD, Adam, RMSprop
 from ssl_tf.schema import Count, Fraction, NonNegative, Pattern, Positive
 
-__all__ = ["OPTIMIZERS", "SGD", "Adam", "RMSprop", "match"]
+__all__ = ["LARS", "OPTIMIZERS", "SGD", "Adam", "RMSprop", "match"]
 
 Factors = dict[Pattern, NonNegative] | NonNegative | None
 Form = Literal["keras", "torch"]
@@ -22,10 +22,29 @@ def sgd(
     held: Pattern | None = None,
     every: Count = 1,
     carry: bool = True,
+    clip: Positive | None = None,
 ):
     """See `SGD`; the loop sets its learning rate before every update."""
-    common = shared(l2, weight_decay, rates, held, every, carry)
+    common = shared(l2, weight_decay, rates, held, every, carry, clip)
     return SGD(0.0, momentum, nesterov, form=form, **common)
+
+
+def lars(
+    momentum: Fraction = 0.9,
+    nesterov: bool = False,
+    weight_decay: Factors = None,
+    trust: Positive = 0.001,
+    epsilon: Positive = 1e-8,
+    excluded: Pattern | None = None,
+    rates: Factors = None,
+    held: Pattern | None = None,
+    every: Count = 1,
+    carry: bool = True,
+    clip: Positive | None = None,
+):
+    """See `LARS`."""
+    common = shared(None, weight_decay, rates, held, every, carry, clip)
+    return LARS(0.0, momentum, nesterov, trust, epsilon, excluded, **common)
 
 
 def adam(
@@ -39,9 +58,10 @@ def adam(
     held: Pattern | None = None,
     every: Count = 1,
     carry: bool = True,
+    clip: Positive | None = None,
 ):
     """See `Adam`; Keras' own has form "keras" and epsilon 1e-7."""
-    common = shared(l2, weight_decay, rates, held, every, carry)
+    common = shared(l2, weight_decay, rates, held, every, carry, clip)
     return Adam(0.0, beta1, beta2, epsilon, form=form, **common)
 
 
@@ -55,16 +75,17 @@ def rmsprop(
     held: Pattern | None = None,
     every: Count = 1,
     carry: bool = True,
+    clip: Positive | None = None,
 ):
     """See `RMSprop`."""
-    common = shared(l2, weight_decay, rates, held, every, carry)
+    common = shared(l2, weight_decay, rates, held, every, carry, clip)
     return RMSprop(0.0, rho, epsilon, momentum, **common)
 
 
-def shared(l2, weight_decay, rates, held, every, carry):
+def shared(l2, weight_decay, rates, held, every, carry, clip):
     """The arguments of `Coupled`, which every rule takes, by name."""
-    decay = {"l2": l2, "weight_decay": weight_decay}
-    return decay | {"rates": rates, "held": held, "every": every, "carry": carry}
+    steps = {"held": held, "every": every, "carry": carry, "clip": clip}
+    return {"l2": l2, "weight_decay": weight_decay, "rates": rates} | steps
 
 
-OPTIMIZERS = {"adam": adam, "rmsprop": rmsprop, "sgd": sgd}
+OPTIMIZERS = {"adam": adam, "lars": lars, "rmsprop": rmsprop, "sgd": sgd}

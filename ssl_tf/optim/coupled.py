@@ -29,6 +29,8 @@ class Coupled(keras.optimizers.Optimizer):
             next one's first step. The SimSiam study's way to large batches.
         carry: `False` forgets the gradients between the steps, as the study did at
             first.
+        clip: largest norm of a weight's gradient; a longer one is multiplied by
+            clip / (norm + 1e-6) before the decay enters it. `None`: any length.
 
     Attributes:
         peak: float, the rate of `held`; the trainer sets it.
@@ -48,6 +50,7 @@ class Coupled(keras.optimizers.Optimizer):
         held=None,
         every=1,
         carry=True,
+        clip=None,
     ):
         super().__init__(learning_rate, name=name)
         self.l2 = table(l2)
@@ -55,6 +58,7 @@ class Coupled(keras.optimizers.Optimizer):
         self.rates = table(rates)
         self.held = held
         self.every, self.carry = every, carry
+        self.clip = clip
         self.peak, self.period = None, None
 
     def build(self, variables):
@@ -89,9 +93,17 @@ class Coupled(keras.optimizers.Optimizer):
         if self.sums:
             gradient = gradient + self.sums[place]
             super().assign(self.sums[place], ops.where(self.due, 0.0, gradient))
+        if self.clip is not None:
+            shorter = self.clip / (norm(gradient) + 1e-6)
+            gradient = gradient * ops.minimum(1.0, shorter)
+        gradient = self.decayed(place, variable, gradient)
+        self.move(place, variable, gradient, rate)
+
+    def decayed(self, place, variable, gradient):
+        """The gradient with its weight's penalty."""
         if self.penalties[place]:
             gradient = gradient + variable * (2.0 * self.penalties[place])
-        self.move(place, variable, gradient, rate)
+        return gradient
 
     def move(self, place, variable, gradient, rate):
         """The rule itself, penalty and factor included already."""
@@ -140,7 +152,13 @@ class Coupled(keras.optimizers.Optimizer):
             "held": self.held,
             "every": self.every,
             "carry": self.carry,
+            "clip": self.clip,
         }
+
+
+def norm(x):
+    """Euclidean norm of all numbers of a tensor, a scalar."""
+    return ops.sqrt(ops.sum(ops.square(ops.convert_to_tensor(x))))
 
 
 def table(value):

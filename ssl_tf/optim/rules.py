@@ -1,8 +1,10 @@
-"""Update rules: SGD, Adam and RMSprop as the papers' frameworks have them."""
+"""Update rules: SGD, LARS, Adam and RMSprop as the papers' frameworks have them."""
+
+import re
 
 from keras import ops
 
-from ssl_tf.optim.coupled import Coupled
+from ssl_tf.optim.coupled import Coupled, norm
 
 
 class SGD(Coupled):
@@ -62,6 +64,75 @@ class SGD(Coupled):
             "momentum": self.momentum,
             "nesterov": self.nesterov,
             "form": self.form,
+        }
+
+
+class LARS(SGD):
+    """Momentum SGD whose steps are as long as the weights make them, tensor by tensor.
+
+    Before the momentum a gradient g of a tensor w becomes
+
+        trust |w| / (|g| + d |w| + epsilon) (g + d w),    d its weight decay,
+
+    but stays g, without decay, while |w| or |g| is 0: what starts at 0 (biases, shifts
+    of batch norms) makes one step of the full rate, which stays in the momentum. The
+    rate multiplies the momentum, as in PyTorch.
+
+    Args:
+        learning_rate: see `Coupled`.
+        momentum: float in [0, 1).
+        nesterov: look ahead by one step of the momentum.
+        trust: float > 0, length of a step of rate 1 over that of the weights.
+        epsilon: float > 0, added to the lengths.
+        excluded: pattern of the paths that are plain SGD's, without decay; the usual
+            ones are biases and batch norms. `None` excludes none, as Self-Classifier.
+        more: `weight_decay` and others, see `Coupled`.
+
+    Source:
+        You et al., arXiv:1708.03888, eq. 6; zero lengths and epsilon as documented for
+        Self-Classifier, arXiv:2103.10994 (NVIDIA apex' LARC, not clipped): spec 4.1.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.01,
+        momentum=0.9,
+        nesterov=False,
+        trust=0.001,
+        epsilon=1e-8,
+        excluded=None,
+        name="lars",
+        **more,
+    ):
+        super().__init__(learning_rate, momentum, nesterov, name=name, **more)
+        self.trust, self.epsilon = trust, epsilon
+        self.excluded = excluded
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        out = lambda v: bool(self.excluded and re.search(self.excluded, v.path))
+        self.plain = [out(v) for v in variables]
+        self.penalties = [
+            0.0 if plain else penalty
+            for plain, penalty in zip(self.plain, self.penalties)
+        ]
+
+    def decayed(self, place, variable, gradient):
+        if self.plain[place]:
+            return gradient
+        decay = 2.0 * self.penalties[place]
+        w, g = norm(variable), norm(gradient)
+        scale = self.trust * w / (g + decay * w + self.epsilon)
+        scaled = scale * super().decayed(place, variable, gradient)
+        return ops.where((w > 0) & (g > 0), scaled, gradient)
+
+    def get_config(self):
+        return super().get_config() | {
+            "trust": self.trust,
+            "epsilon": self.epsilon,
+            "excluded": self.excluded,
         }
 
 
