@@ -95,6 +95,12 @@ def batches(arrays, views):
     ]
 
 
+def near(ours, theirs, tolerance):
+    """At a rate of 1 a rounding error grows with the weights."""
+    limit = tolerance * max(1.0, np.abs(theirs).max())
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=limit)
+
+
 @pytest.mark.parametrize("tag", RUNS)
 def test_two_epochs_of_updates_are_the_authors(arrays, tag):
     views, neighbours, optimizer, tolerance = RUNS[tag]
@@ -112,19 +118,14 @@ def test_two_epochs_of_updates_are_the_authors(arrays, tag):
         for variable in method.trainable_variables:
             if variable.path == "mlp_dense1/bias":  # no gradient but for rounding
                 continue
-            wanted = theirs[variable.path]
-            # At a rate of 1 a rounding error grows with the weights.
-            limit = tolerance * max(1.0, np.abs(wanted).max())
-            np.testing.assert_allclose(variable, wanted, rtol=0, atol=limit)
+            near(variable, theirs[variable.path], tolerance)
     # Theirs counts from where the queue is full, after two updates.
     assert np.mean(agreed[2:4]) * 100 == pytest.approx(percent[0], abs=1e-4)
     assert np.mean(agreed[4:]) * 100 == pytest.approx(percent[1], abs=1e-4)
     final = taken(arrays, f"{tag}/final/")
     for variable in method.non_trainable_variables:
         if variable.path in final:
-            np.testing.assert_allclose(
-                variable, final[variable.path], rtol=0, atol=max(tolerance, 1e-3)
-            )
+            near(variable, final[variable.path], tolerance)
     queue = method.queue
     np.testing.assert_allclose(
         queue.embeddings, arrays[f"{tag}/final_queue"], atol=10 * tolerance
