@@ -7,6 +7,10 @@ python -m ssl_tf.evaluate RUN linear --dataset cifar100 --datadir DIR
 python -m ssl_tf.evaluate RUN linear --set data.pool=train   other images of its data
 python -m ssl_tf.evaluate RUN confusion --split validation --groups 20 33 50
 python -m ssl_tf.evaluate RUN neighbours    pictures go to RUN/figures
+python -m ssl_tf.evaluate RUN clustering --set head=1 tasks=[level3,living17]
+python -m ssl_tf.evaluate RUN kmeans --set share=10percent seeds=[0,1,2]
+python -m ssl_tf.evaluate RUN gallery --set task=level2 "kmeans={clusters: 50}"
+python -m ssl_tf.evaluate RUN discover --dataset folder --set data.labels=false ...
 """
 
 import ast

@@ -200,19 +200,30 @@ def named(
     return called, values
 
 
+# Arguments that make another result of the same evaluation.
+TELLING = ("level", "head", "task", "kmeans")
+
+
 def label(name, function, given, changes, dataset):
     """What a result is called: `linear`, `linear:p2`, `clustering:head1`, `knn@stl10`.
 
-    Results of the same name replace each other in tables, so another level or head than
-    the config's, or another data set, stands in the name.
+    Results of the same name replace each other in tables and pictures, so another
+    level, head or task than the config's, or another data set, stands in the name.
     """
-    for key, word in (("level", ""), ("head", "head")):
+    for key in TELLING:
         if key not in changes:
             continue
         usual = inspect.signature(function).parameters[key].default
-        usual, own = map(listed, (given.get(key, usual), changes[key]))
-        name = name if own == usual else f"{name}:{word}{'+'.join(map(str, own))}"
+        if listed(changes[key]) != listed(given.get(key, usual)):
+            name = f"{name}:{telling(key, changes[key])}"
     return name if dataset is None else f"{name}@{dataset}"
+
+
+def telling(key, value):
+    """How the value of an argument stands in a result's name."""
+    if isinstance(value, dict):
+        return "_".join([key, *(f"{k}{v}" for k, v in value.items())])
+    return f"head{value}" if key == "head" else "+".join(map(str, listed(value)))
 
 
 def listed(names):

@@ -1,7 +1,7 @@
 """Pictures of images and features: grids and maps, from what evaluations left.
 
-An evaluation leaves arrays, `<what>_tiles.npy` or `<what>_points.npy` with
-`<what>_labels.npy` and `<what>_classes.npy`; here they become `figures/<what>.png`.
+An evaluation leaves arrays, `<what>_tiles.npy`, `<what>_grids.npy` or
+`<what>_points.npy`, with others beside them; here they become `figures/<what>.png`.
 """
 
 import functools
@@ -12,7 +12,9 @@ import numpy as np
 from ssl_tf import figures
 
 GREEN, RED = "#2e8b57", "#d1495b"
+FRAMES = {1: GREEN, 0: RED, -1: "#000000"}  # by mark; no image has another
 MANY = 20  # classes above which a legend is left out
+ACROSS = 5  # clusters of a gallery beside each other
 
 
 def draw(folder):
@@ -25,7 +27,8 @@ def draw(folder):
         sorted paths of all PNGs in its `figures/`.
     """
     folder = Path(folder)
-    for kind, paint in (("tiles", tiles), ("points", points), ("rates", rates)):
+    kinds = {"tiles": tiles, "grids": grids, "points": points, "rates": rates}
+    for kind, paint in kinds.items():
         for file in sorted(folder.glob(f"*_{kind}.npy")):
             what = file.name.removesuffix(f"_{kind}.npy")
             target = folder / "figures" / f"{what}.png"
@@ -75,14 +78,61 @@ def tiles(beside, title):
     return figure
 
 
-def grid(rows, columns):
-    """`(figure, axes [rows, columns])` of square cells."""
+def grids(beside, title):
+    """A square of framed images for each cluster: green is right, red is wrong.
+
+    Args:
+        beside: `key -> array or None`; takes "grids" uint8 `[n, m, S, S, 3]`, "marks"
+            `[n, m]` (1 right, 0 wrong, -1 not known, -2 no image), "titles" `[n]`.
+        title: str.
+
+    Returns:
+        the figure.
+    """
+    images, marks, titles = (beside(key) for key in ("grids", "marks", "titles"))
+    columns = min(ACROSS, len(images))
+    figure, axes = grid(-(-len(images) // columns), columns, 2.1)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, own, mark, text in zip(axes.flat, images, marks, titles):
+        axis.imshow(square(own, mark), interpolation="nearest")
+        axis.set_title(str(text)[:34], fontsize=7, pad=3)
+    figure.suptitle(title, fontsize=8)
+    return figure
+
+
+def square(images, marks):
+    """uint8 `[h, w, 3]`: images beside and below each other, each in its frame.
+
+    Args:
+        images: uint8 `[m, S, S, 3]`.
+        marks: see `grids`.
+    """
+    side = images.shape[1]
+    edge = max(1, side // 40)
+    cell = side + 4 * edge  # the frame, and white around it
+    across = int(np.ceil(np.sqrt(len(images))))
+    sheet = np.full((-(-len(images) // across) * cell, across * cell, 3), 255, np.uint8)
+    for place, (image, mark) in enumerate(zip(images, marks)):
+        if mark not in FRAMES:
+            continue
+        row, column = (edge + cell * at for at in divmod(place, across))
+        width = side + 2 * edge
+        colour = [int(FRAMES[mark][i : i + 2], 16) for i in (1, 3, 5)]
+        sheet[row : row + width, column : column + width] = colour
+        top, left = row + edge, column + edge
+        sheet[top : top + side, left : left + side] = image
+    return sheet
+
+
+def grid(rows, columns, cell=0.95):
+    """`(figure, axes [rows, columns])` of square cells, `cell` inches wide."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    size = (0.95 * columns + 0.2, 1.05 * rows + 0.4)
+    size = (cell * columns + 0.2, (cell + 0.1) * rows + 0.4)
     return pyplot.subplots(
         rows, columns, figsize=size, squeeze=False, layout="constrained"
     )

@@ -44,10 +44,10 @@ def folder(
         what = f"one class, {classes[0]!r}" if classes else "no class folders"
         raise BadInput(f"--datadir {root}: has {what}; this method needs {CLASSES}.")
     size = size or common_size(paths)
-    images = np.asarray(paths)
+    paths = images = np.asarray(paths)
     if len(paths) * size * size * 3 <= IN_MEMORY:
         images = files.read_all(paths, size)
-    return Source("folder", split, images, label, classes)
+    return Source("folder", split, images, label, classes, paths)
 
 
 def parts(root):

@@ -1,5 +1,6 @@
 """Source: the images of one split, their labels and what the classes are called."""
 
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ class Source(NamedTuple):
         label: int32 `[N]`; -1 where there is none. Or `[N, A]` of 0 and 1: attributes,
             any number of which an image may have.
         classes: names, position = label, or column of the attributes.
+        paths: `[N]` files that images in memory are from, or `None`.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Source(NamedTuple):
     images: np.ndarray
     label: np.ndarray
     classes: tuple
+    paths: np.ndarray | None = None
 
     @property
     def size(self):
@@ -46,12 +49,21 @@ class Source(NamedTuple):
         """Whether `images` are paths."""
         return self.images.ndim == 1
 
+    @property
+    def names(self):
+        """`[N]` texts: the file of each image; its place where there is none."""
+        paths = self.images if self.files else self.paths
+        if paths is None:
+            return [str(place) for place in range(self.size)]
+        return [os.fsdecode(path) for path in paths]
+
 
 def subset(source, places, split=None):
     """The images at `places`, in that order; their index is the new position."""
     return source._replace(
         images=source.images[places],
         label=source.label[places],
+        paths=None if source.paths is None else source.paths[places],
         split=split or source.split,
     )
 

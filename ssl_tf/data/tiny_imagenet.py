@@ -26,7 +26,7 @@ def tiny_imagenet(split, root=None, size: Count = 64, first: Count = 200):
     """
     paths, label, wnids = find(split, root, first)
     images = files.read_all(paths, size)
-    return Source("tiny_imagenet", split, images, label, wnids)
+    return Source("tiny_imagenet", split, images, label, wnids, np.asarray(paths))
 
 
 def find(split, root, first=200):

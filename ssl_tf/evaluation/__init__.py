@@ -3,7 +3,9 @@
 from ssl_tf.evaluation.clustering import clustering
 from ssl_tf.evaluation.combination import combination
 from ssl_tf.evaluation.confusion import confusion
+from ssl_tf.evaluation.discover import discover
 from ssl_tf.evaluation.finetune import finetune
+from ssl_tf.evaluation.gallery import gallery
 from ssl_tf.evaluation.kmeans import kmeans
 from ssl_tf.evaluation.knn import knn
 from ssl_tf.evaluation.linear import linear
@@ -24,7 +26,9 @@ EVALUATIONS = {
     "clustering": clustering,
     "combination": combination,
     "confusion": confusion,
+    "discover": discover,
     "finetune": finetune,
+    "gallery": gallery,
     "kmeans": kmeans,
     "knn": knn,
     "linear": linear,

@@ -9,6 +9,7 @@ from ssl_tf.data import hierarchy
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import clusters, scoring, superclasses
 from ssl_tf.evaluation import store as stores
+from ssl_tf.evaluation.tables import structured
 from ssl_tf.schema import Whole
 
 CHUNK = 4096  # images whose logits are looked at together
@@ -47,7 +48,7 @@ def clustering(
     return found | {"predictions": predictions}
 
 
-def by_head(store, images, head, where):
+def by_head(store, images, head, where, instead="evaluate `kmeans`"):
     """int32 `[N]`: number of the largest logit of each image.
 
     Args:
@@ -55,6 +56,7 @@ def by_head(store, images, head, where):
         images: `pipeline.Images`.
         head: int.
         where: the evaluation, for messages.
+        instead: what there is for methods without heads.
 
     Raises:
         BadInput: no such head, or logits that are not finite.
@@ -63,7 +65,7 @@ def by_head(store, images, head, where):
     heads = [level for level in levels if re.fullmatch(r"logits\d+", level)]
     name = store.method.name
     if not heads:
-        raise BadInput(f"{where}: {name} has no heads; evaluate `kmeans` instead.")
+        raise BadInput(f"{where}: {name} has no heads; {instead} instead.")
     if f"logits{head}" not in heads:
         last = len(heads) - 1
         raise BadInput(f"{where}.head: is {head}; {name} has 0 to {last}.")
@@ -113,14 +115,12 @@ def table(cluster, source):
     named = lambda names: np.array(
         [names[c] if c < len(names) else "" for c in of_cluster[order]], str
     )
-    columns = {
-        "cluster": order,
-        "class": named(source.classes),
-        "title": named(hierarchy.titles(source.classes)),
-        "images": images[order],
-        "accuracy": share[order],
-    }
-    found = np.empty(len(order), [(k, x.dtype) for k, x in columns.items()])
-    for name, column in columns.items():
-        found[name] = column
-    return found
+    return structured(
+        {
+            "cluster": order,
+            "class": named(source.classes),
+            "title": named(hierarchy.titles(source.classes)),
+            "images": images[order],
+            "accuracy": share[order],
+        }
+    )

@@ -4,6 +4,7 @@ import numpy as np
 
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation.features import extract
+from ssl_tf.evaluation.tables import structured
 from ssl_tf.schema import Count
 
 TINY = 1e-10  # of the study's denominators
@@ -119,11 +120,7 @@ def by_attribute(scores, label):
 
 def named(each, names):
     """Structured array `[A]` of `by_attribute`'s columns behind the names."""
-    columns = {"name": np.array(names, str)} | each
-    table = np.empty(len(names), [(name, x.dtype) for name, x in columns.items()])
-    for name, column in columns.items():
-        table[name] = column
-    return table
+    return structured({"name": np.array(names, str)} | each)
 
 
 def f1_of(told, label):

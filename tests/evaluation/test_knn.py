@@ -1,5 +1,6 @@
 """k nearest neighbours: exact, whatever the chunks; the authors' scores."""
 
+import inspect
 import re
 import sys
 
@@ -65,12 +66,45 @@ def test_scores_and_accuracies_are_the_self_classifiers(k):
     scores = votes(similarity, label[places], classes, tau)
     scores = scores * np.exp(similarity[:, :1].astype(float) / tau)
     np.testing.assert_allclose(scores, arrays[f"k{k}_scores"], rtol=1e-4)
+    first = np.argsort(-scores, axis=1, kind="stable")[:, :5]
+    of = lambda places: np.take_along_axis(scores, places, axis=1)
+    theirs = arrays[f"k{k}_pred_top5"]
+    np.testing.assert_allclose(of(first), of(theirs), rtol=1e-4)  # up to ties
+    assert (first == theirs)[of(first) > 0].mean() > 0.99
     train = given.images(label, classes)
     test = given.images(truth, classes, "test")
     store = given.Fixed(train=bank, test=queries)
     found = knn(None, train, test, store, k=[k], temperature=tau)
     assert abs(100 * found[f"k{k}.accuracy"] - arrays[f"k{k}_top1"]) < 1e-9
     assert abs(100 * found[f"k{k}.top5"] - arrays[f"k{k}_top5"]) < 1e-9
+
+
+def test_a_bank_of_half_precision_is_read_from_its_file_in_chunks(
+    tmp_path, monkeypatch
+):
+    arrays = given.golden("selfclassifier", "knn")
+    rows = {"train": arrays["train_features"], "test": arrays["test_features"]}
+    for name, x in rows.items():
+        np.save(tmp_path / f"{name}.npy", x.astype(np.float16))
+    bank, queries = (np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in rows)
+    assert isinstance(bank, np.memmap)
+    whole, _ = nearest(rows["test"], rows["train"], 20)
+    once = nearest(np.array(queries), np.array(bank), 20)
+    monkeypatch.setattr(MODULE, "chunks", lambda *_: (16, 90))
+    similarity, places = nearest(queries, bank, 20)
+    np.testing.assert_allclose(similarity, whole, atol=2e-3)
+    np.testing.assert_array_equal(places, once[1])
+    train = given.images(arrays["train_labels"], 20)
+    test = given.images(arrays["test_labels"], 20, "test")
+    store = given.Fixed(train=bank, test=queries)
+    found = knn(None, train, test, store, k=[10], temperature=0.1)
+    assert abs(100 * found["k10.top5"] - arrays["k10_top5"]) < 2
+
+
+def test_the_papers_neighbours_and_temperature_are_the_defaults():
+    usual = inspect.signature(knn).parameters
+    assert usual["k"].default == (10, 20, 100, 200)
+    assert usual["temperature"].default == 0.1
 
 
 def test_several_k_in_one_search_equal_each_alone():
