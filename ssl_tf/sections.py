@@ -60,6 +60,8 @@ class Data(NamedTuple):
         order: "shuffled"; "filled", the same with an epoch's last images in a batch
             that its first ones complete; "authors" replays SSAL's NumPy order and
             draws; or a section for guided batches.
+        repeated: every epoch has the first one's order and views, as the ablation
+            study's multi-label trainer does it.
     """
 
     validation: Fraction | Literal["official", "authors", "test"] = 0.0
@@ -73,6 +75,7 @@ class Data(NamedTuple):
     fit: Literal["centre", "squash", "interpolate"] = "centre"
     held_out: Literal["plain", "views"] = "plain"
     order: Literal["shuffled", "filled", "authors"] | Guided = "shuffled"
+    repeated: bool = False
 
 
 class Train(NamedTuple):

@@ -118,7 +118,7 @@ def prepare(train):
 
 def run(job, quiet, callbacks=()):
     from ssl_tf import progress as shown
-    from ssl_tf.data import pipeline
+    from ssl_tf.data import orders
 
     parts, folder = job.parts, job.folder
     opened = opening.open_data(parts, job.root)
@@ -132,7 +132,7 @@ def run(job, quiet, callbacks=()):
         make = (job.spec, kind, folder, size, job.root, quiet, train)
         kind, clusters = kind.name, stages.clusters(*make)
         prepare(parts.train)  # another run may have come between
-    order = pipeline.ordered(
+    order = orders.ordered(
         kind,
         parts.recipes,
         size,
@@ -140,6 +140,8 @@ def run(job, quiet, callbacks=()):
         parts.train.seed,
         clusters,
     )
+    if parts.data.repeated:
+        order = orders.Repeated(order)
     loop = compiled(job, method, opened, len(order(0)))
     apart = None
     if clusters is not None:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from ssl_tf import runs, schedules, state
-from ssl_tf.data import decode, pipeline
+from ssl_tf.data import decode, orders, pipeline
 from ssl_tf.errors import BadInput, have
 from ssl_tf.loop import MOST_UPDATES
 from ssl_tf.ops import distribute
@@ -195,7 +195,7 @@ class Training:
     def places(self, count):
         """Which images the next `count` updates read."""
         epoch, first = divmod(self.step, self.steps_per_epoch)
-        return pipeline.indices(self.order(epoch)[first : first + count])
+        return orders.indices(self.order(epoch)[first : first + count])
 
     def close_epoch(self, epoch):
         """Evaluates, writes history and state, keeps what was asked for."""

@@ -12,7 +12,7 @@ import tensorflow as tf
 from test_resume import history, wait_for_states, weights
 
 from ssl_tf.augment.recipes import crop_jitter_flip
-from ssl_tf.data import digits, pipeline
+from ssl_tf.data import digits, orders, pipeline
 from ssl_tf.errors import BadInput
 from ssl_tf.ops import distribute
 from ssl_tf.ops.distribute import Part
@@ -110,7 +110,7 @@ def test_a_run_resumed_on_two_devices_goes_on_with_the_same_images(one, tmp_path
 @pytest.mark.parametrize("replicas", [1, 2, 4])
 def test_every_replica_count_reads_the_same_views_in_the_same_order(replicas):
     source = digits("train")
-    order = pipeline.shuffled(source.size, 16, seed=3)
+    order = orders.shuffled(source.size, 16, seed=3)
     recipes = [crop_jitter_flip(size=16), crop_jitter_flip(size=16)]
     read = lambda part, start: iter(
         pipeline.views(

@@ -1,7 +1,7 @@
 """Batches guided by pseudo-labels: look-alike images are kept apart. NumPy only.
 
 Every order is `epoch -> int64 [steps, batch_size]`, positions in the split, as
-`pipeline.shuffled` makes them: a function of (seed, epoch) and of nothing else.
+`orders.shuffled` makes them: a function of (seed, epoch) and of nothing else.
 
 Source:
     G-SimCLR, arXiv:2009.12007. Its code sorts once and never shuffles (`notebook`);

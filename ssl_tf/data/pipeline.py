@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from ssl_tf.augment import crop
 from ssl_tf.augment.recipe import Recipe, unit
-from ssl_tf.data import authors, guided
+from ssl_tf.data import orders
 from ssl_tf.data.decode import decode
 from ssl_tf.data.reading import PARALLEL, Viewing, from_files, from_memory, gatherer
 from ssl_tf.data.source import Source
@@ -39,52 +39,6 @@ class Normal(NamedTuple):
         mean, scale = (np.tile(constant, width) for constant in self.constants())
         rows = (tf.reshape(images, [-1, width * 3]) - mean) * scale
         return tf.reshape(rows, [-1, *images.shape[1:]])
-
-
-def ordered(kind, recipes, size, batch_size, seed, clusters=None):
-    """The order a config's `data.order` names, for `views`; see there.
-
-    Args:
-        kind: "shuffled", "filled", "authors" or one of `guided.ORDERS`.
-        recipes: list of `Recipe`.
-        size: int, images in the split.
-        batch_size: int, images over all replicas.
-        seed: int.
-        clusters: `[size]` ints of a guided order.
-    """
-    if kind == "authors":
-        return authors.order_for(recipes, size, batch_size, seed)
-    if kind in guided.ORDERS:
-        return guided.ordered(kind, clusters, batch_size, seed)
-    return shuffled(size, batch_size, seed, fill=kind == "filled")
-
-
-def shuffled(size, batch_size, seed, fill=False):
-    """The order of each epoch: a function of (seed, epoch).
-
-    Args:
-        size: int, images in the split.
-        batch_size: int, images over all replicas; what is left over is dropped and
-            differs from epoch to epoch.
-        seed: int.
-        fill: use it in one batch more, which the epoch's first images complete.
-
-    Returns:
-        `epoch -> int64 [steps, batch_size]`.
-    """
-    steps = -(-size // batch_size) if fill else size // batch_size
-
-    def order(epoch):
-        draw = np.random.Generator(np.random.Philox(key=[seed, int(epoch)]))
-        places = np.resize(draw.permutation(size), steps * batch_size)
-        return places.reshape(steps, batch_size).astype(np.int64)
-
-    return order
-
-
-def indices(rows):
-    """`[...]` positions in the split from rows of an order, with or without moves."""
-    return rows[..., 0] if rows.ndim == 3 else rows
 
 
 def views(
@@ -129,6 +83,10 @@ def views(
     viewing = Viewing(recipes, normal, seed, size, fit)
     read = from_files if source.files else from_memory
     taken = dealt(order, shape[1:], part, start)
+    if isinstance(order, orders.Repeated):
+        taken = taken.map(
+            lambda batch: batch | {"epoch": tf.zeros_like(batch["epoch"])}
+        )
     taken = read(taken, source, viewing, shape[1] // part.total)
     with tf.device("CPU:0"):
         label = tf.constant(source.label)

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from ssl_tf.data import guided, pipeline
+from ssl_tf.data import guided, orders
 from ssl_tf.evaluation import centres
 from ssl_tf.evaluation import store as stores
 from ssl_tf.evaluation.knn import unit
@@ -158,7 +158,7 @@ def rates(cluster, label, batch_size=64, epochs=3, seed=0):
         if name == "strict" and not guided.strict_steps(labels, batch_size):
             continue
         kind = "shuffled" if name == "random" else name
-        order = pipeline.ordered(kind, [], len(labels), batch_size, seed, labels)
+        order = orders.ordered(kind, [], len(labels), batch_size, seed, labels)
         own = [guided.pair_rates(order(e), cluster) for e in range(epochs)]
         values[f"{name}_same_cluster"] = float(np.mean(own))
         if (np.asarray(label) >= 0).all():

@@ -28,9 +28,9 @@ def shifts(options):
 
 
 def ours(source, recipes, size, batch_size):
-    from ssl_tf.data import pipeline
+    from ssl_tf.data import orders, pipeline
 
-    order = pipeline.shuffled(source.size, batch_size, 0)
+    order = orders.shuffled(source.size, batch_size, 0)
     normal = pipeline.Normal((0.5,) * 3, (0.25,) * 3)
     return pipeline.views(source, recipes, order, normal, seed=0, size=size)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ssl_tf.augment.recipes import crop_flip, shift_flip
-from ssl_tf.data import authors, pipeline
+from ssl_tf.data import authors, orders, pipeline
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
 
@@ -80,7 +80,7 @@ def test_views_in_the_authors_order_are_their_images(golden):
     pixels = np.round(images / np.abs(images).max() * 255).astype(np.uint8)
     source = Source("x", "train", pixels, np.arange(20, dtype=np.int32), ())
     recipes = [shift_flip(pixels=4)]
-    order = pipeline.ordered("authors", recipes, 20, 8, seed=0)
+    order = orders.ordered("authors", recipes, 20, 8, seed=0)
     batches = iter(
         pipeline.views(source, recipes, order, pipeline.Normal(), seed=0, size=8)
     )
@@ -104,7 +104,7 @@ def test_a_run_resumed_in_mid_epoch_meets_the_same_batch(rng):
         (),
     )
     recipes = [shift_flip(pixels=2)]
-    order = pipeline.ordered("authors", recipes, 20, 4, seed=5)
+    order = orders.ordered("authors", recipes, 20, 4, seed=5)
     views = lambda start: iter(
         pipeline.views(
             source,
@@ -129,7 +129,7 @@ def test_a_run_resumed_in_mid_epoch_meets_the_same_batch(rng):
 def test_other_seeds_give_other_orders():
     recipes = [shift_flip()]
     first, second = (
-        pipeline.ordered("authors", recipes, 100, 10, seed)(0) for seed in (0, 1)
+        orders.ordered("authors", recipes, 100, 10, seed)(0) for seed in (0, 1)
     )
     assert not np.array_equal(first, second)
     np.testing.assert_array_equal(first, authors.order(100, 10, seed=1337)(0))
@@ -138,4 +138,4 @@ def test_other_seeds_give_other_orders():
 @pytest.mark.parametrize("recipes", [[crop_flip()], [shift_flip(), shift_flip()]])
 def test_other_views_than_one_shift_flip_are_refused(recipes):
     with pytest.raises(BadInput, match="data.order: authors"):
-        pipeline.ordered("authors", recipes, 20, 8, seed=0)
+        orders.ordered("authors", recipes, 20, 8, seed=0)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ssl_tf import config, doctor, experiment, opening
 from ssl_tf.augment.recipes import crop_flip
-from ssl_tf.data import pipeline
+from ssl_tf.data import orders, pipeline
 from ssl_tf.data import source as sources
 from ssl_tf.data.celeba import celeba
 from ssl_tf.errors import BadInput
@@ -119,7 +119,7 @@ def test_what_to_get_is_said_where_nothing_is(tmp_path):
 
 def test_batches_hold_the_attributes_of_their_images(root):
     source = celeba("train", root)
-    order = pipeline.shuffled(source.size, 8, 0)
+    order = orders.shuffled(source.size, 8, 0)
     batches = pipeline.views(
         source, [crop_flip(size=16)], order, pipeline.Normal(), seed=0, size=16
     )

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from ssl_tf.augment.recipes import crop_flip, plain
-from ssl_tf.data import drawn, pipeline
+from ssl_tf.data import drawn, orders, pipeline
 from ssl_tf.data import source as sources
 from ssl_tf.data.noise import noise
 from ssl_tf.ops.distribute import Part
@@ -31,7 +31,7 @@ def test_uniform_noise_is_uniform():
 
 
 def views(source, batch_size, steps, seed=1, recipe=None, **more):
-    order = pipeline.shuffled(source.size, batch_size, seed)
+    order = orders.shuffled(source.size, batch_size, seed)
     recipes = [recipe or plain()]
     found = pipeline.views(
         source, recipes, order, pipeline.Normal(), seed=seed, size=8, **more

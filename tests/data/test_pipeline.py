@@ -11,7 +11,7 @@ from PIL import Image
 
 from ssl_tf.augment import crop
 from ssl_tf.augment.recipes import crop_flip, crop_jitter_flip, plain, shift_flip
-from ssl_tf.data import decode, files, pipeline
+from ssl_tf.data import decode, files, orders, pipeline
 from ssl_tf.data.folder import folder
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
@@ -39,7 +39,7 @@ def disk(rng, tmp_path):
 
 
 def batches(source, recipes, batch_size=8, count=3, seed=1, normal=NORMAL, **more):
-    order = more.pop("order", pipeline.shuffled(source.size, batch_size, seed))
+    order = more.pop("order", orders.shuffled(source.size, batch_size, seed))
     found = pipeline.views(
         source, recipes, order, normal, seed=seed, **({"size": 16} | more)
     )
@@ -191,8 +191,8 @@ def test_evaluation_brings_arrays_of_another_size_to_the_views_size(array):
 def test_a_damaged_file_is_blamed_whatever_its_kind(disk, rng, place):
     path = Path(disk.images[place])
     path.write_bytes(path.read_bytes()[:150])
-    order = pipeline.shuffled(disk.size, 4, 1)
-    places = lambda: pipeline.indices(order(0))
+    order = orders.shuffled(disk.size, 4, 1)
+    places = lambda: orders.indices(order(0))
     with (
         pytest.raises(BadInput, match=path.name) as error,
         decode.blamed(disk, places),
@@ -232,9 +232,20 @@ def test_a_folder_too_large_for_memory_trains_like_a_small_one(rng, tmp_path):
 
 
 def test_a_filled_order_shows_every_image_and_ends_with_the_first_ones():
-    order = pipeline.ordered("filled", [], 10, 4, seed=3)(1)
+    order = orders.ordered("filled", [], 10, 4, seed=3)(1)
     assert order.shape == (3, 4)
     flat = order.ravel()
     assert sorted(flat[:10]) == list(range(10)) and (flat[10:] == flat[:2]).all()
-    short = pipeline.ordered("shuffled", [], 10, 4, seed=3)(1)
+    short = orders.ordered("shuffled", [], 10, 4, seed=3)(1)
     np.testing.assert_array_equal(short, order[:2])
+
+
+def test_a_repeated_order_brings_the_first_epochs_views_again(array):
+    order = orders.Repeated(orders.shuffled(array.size, 20, 1))
+    first, second, third, fourth = batches(
+        array, [shift_flip()], 20, count=4, order=order
+    )
+    for before, after in ((first, third), (second, fourth)):
+        np.testing.assert_array_equal(before["index"], after["index"])
+        np.testing.assert_array_equal(before["views"][0], after["views"][0])
+    assert set(first["index"]).isdisjoint(second["index"])

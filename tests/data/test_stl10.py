@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ssl_tf.augment.recipes import RECIPES
-from ssl_tf.data import mapped, pipeline
+from ssl_tf.data import mapped, orders, pipeline
 from ssl_tf.data.source import Source, moments, subset
 from ssl_tf.data.stl10 import CLASSES, PIXELS, stl10
 from ssl_tf.errors import BadInput
@@ -209,7 +209,7 @@ def test_batches_from_files_are_those_from_memory(large):
         lambda source: pipeline.views(
             source,
             recipes,
-            pipeline.shuffled(70, 16, 0),
+            orders.shuffled(70, 16, 0),
             pipeline.Normal(),
             seed=1,
             size=96,

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ssl_tf.augment import contrastive, crop, geometry
 from ssl_tf.augment.recipes import RECIPES
-from ssl_tf.data import files, pipeline
+from ssl_tf.data import files, orders, pipeline
 from ssl_tf.data.source import Source
 from ssl_tf.ops.distribute import Part
 
@@ -43,7 +43,7 @@ def source(request):
 
 
 def batches(source, recipes, batch_size=6, count=2, normal=NORMAL, size=12, **more):
-    order = more.pop("order", pipeline.shuffled(source.size, batch_size, 1))
+    order = more.pop("order", orders.shuffled(source.size, batch_size, 1))
     found = pipeline.views(source, recipes, order, normal, seed=1, size=size, **more)
     return [tf.nest.map_structure(np.asarray, b) for b in found.take(count)]
 
