@@ -4,6 +4,7 @@ python -m ssl_tf.plan --method ssal --arch densenet190 --no-measure
 python -m ssl_tf.plan --method ssal --dataset digits --strategy mirrored
 """
 
+import os
 import sys
 import time
 
@@ -46,6 +47,7 @@ def plan(spec, options):
     steps = experiment.updates(parts, images)
     flops = rehearsed.flops
     total = flops * steps * train.batch_size * train.epochs
+    needed = memory(rehearsed, share)
     show(
         [
             (
@@ -62,13 +64,20 @@ def plan(spec, options):
                 f"{total / 1e15:,.2f} PFLOP, {cost.told(total / cost.TWO_CORES)} at "
                 f"{cost.TWO_CORES / 1e9:.0f} GFLOP/s (two cores)",
             ),
-            ("memory", memory(rehearsed.method, parts, share)),
+            ("memory", told_memory(needed, parts)),
         ]
     )
-    if not options.no_measure:
-        show(measured(rehearsed, steps))
     for line in warnings(parts, images, share):
         print(f"warning: {line}", file=sys.stderr)
+    if distribute.kind() == "CPU" and needed * share > installed():
+        print(
+            f"warning: about {needed * share / 2**30:.0f} GiB are needed, this host "
+            f"has {installed() / 2**30:.0f}: no update was tried. Take a smaller batch,"
+            " fewer classes, or train.recompute.",
+            file=sys.stderr,
+        )
+    elif not options.no_measure:
+        show(measured(rehearsed, steps))
 
 
 def show(rows):
@@ -91,17 +100,30 @@ def parameters(model):
     return rows
 
 
-def memory(model, parts, share):
-    """Estimate: weights, gradients, slots and the activations kept."""
+def memory(rehearsed, share):
+    """Estimate in bytes a device: weights, gradients, slots, activations kept."""
+    from ssl_tf import rehearsal
+
+    model, parts = rehearsed.method, rehearsed.parts
     bytes_each = 4 if parts.train.precision == "float32" else 2
     local = parts.train.batch_size // share // parts.train.accumulate
-    kept = cost.activations(model) * local * bytes_each
-    kept *= sum(recipe.images for recipe in parts.recipes)
+    kept = cost.activations(model) * rehearsal.views(parts, rehearsed.size)
+    kept *= local * bytes_each
     if parts.train.recompute:
         kept /= 2
-    weights = 4 * 3 * model.count_params()
+    own, an_image = model.kept(len(parts.recipes))
+    return kept + 4 * (3 * model.count_params() + own + an_image * local)
+
+
+def told_memory(needed, parts):
+    """The estimate in words."""
     note = ", halved for recomputation" if parts.train.recompute else ""
-    return f"about {(kept + weights) / 2**30:.1f} GiB a device (activations{note})"
+    return f"about {needed / 2**30:.1f} GiB a device (activations{note})"
+
+
+def installed():
+    """Memory of this host, bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def measured(rehearsed, steps):

@@ -256,3 +256,14 @@ def test_the_list_names_every_experiment_with_its_cost(capsys):
     for name in results.catalogue()["experiments"]:
         assert name in printed
     assert "52 days" in printed
+
+
+def test_the_plan_says_beforehand_that_heads_need_more_memory_than_there_is(
+    capsys, monkeypatch
+):
+    monkeypatch.setattr(plan, "installed", lambda: 2**28)  # a host of 256 MiB
+    arguments = ["--method", "self_classifier", "--dataset", "digits"]
+    assert plan.main([*arguments, "--set", "method.heads=[30000]"]) == 0
+    told = capsys.readouterr()
+    assert "no update was tried" in told.err and "fewer classes" in told.err
+    assert "one update" not in told.out

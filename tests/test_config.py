@@ -73,7 +73,7 @@ def test_run_all_names_configs_and_variants_that_exist():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", results.catalogue()["experiments"])
 def test_the_listed_cost_is_the_models(name):
-    from ssl_tf import cost, opening
+    from ssl_tf import cost, opening, rehearsal
 
     entry = results.catalogue()["experiments"][name]
     path = config.home() / "configs" / f"{entry['config']}.yaml"
@@ -82,7 +82,7 @@ def test_the_listed_cost_is_the_models(name):
     method = opening.settle_groups(parts.method, None)
     model = experiment.build(parts, method, classes, size)
     flops = cost.training_flops(model, (size, size, 3))
-    flops *= sum(recipe.images for recipe in parts.recipes)
+    flops *= rehearsal.views(parts, size)
     assert abs(flops / 1e9 / entry["gflop"] - 1) < 0.01
 
 

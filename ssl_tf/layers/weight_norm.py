@@ -39,6 +39,9 @@ class WeightNorm(keras.layers.Layer):
         kernel = direction * (ops.cast(self.gain, "float32") / length)
         return ops.matmul(x, ops.cast(kernel, x.dtype))
 
+    def multiply_adds(self):
+        return self.direction.shape[0] * self.classes
+
     def compute_output_shape(self, shape):
         return (*shape[:-1], self.classes)
 

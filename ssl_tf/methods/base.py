@@ -81,6 +81,14 @@ class Method(keras.Model):
             return self.recomputed(images)
         return self.forward(images, training)
 
+    def kept(self, views):
+        """Numbers kept beside weights and the backbone's activations, for plans.
+
+        Returns:
+            `(in all, for each image of a replica's batch)`, `views` views an image.
+        """
+        return 0, 0
+
     def recompute(self, every):
         """Drops activations within every `every` blocks: same result, less memory."""
         names = recompute.cuts(self.backbone, every, self.taps)

@@ -142,6 +142,12 @@ class SelfClassifier(SelfSupervised):
         kept = 0 if self.queue is None else self.queue.count_params()
         return super().count_params() - kept
 
+    def kept(self, views):
+        """The queue and its likenesses; about eight arrays the size of the logits."""
+        length = 0 if self.queue is None else self.queue.length
+        own = 0 if self.queue is None else self.queue.count_params()
+        return own, length + 8 * views * sum(head.classes for head in self.heads)
+
     def representations(self, images):
         """Levels "features", "z" (unit vectors) and "logits0", "logits1", ..."""
         features = self.features(images, training=False)[0]
