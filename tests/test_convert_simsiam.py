@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 import simsiam_files as official
+from commands import refused
 from torch_containers import write_state
 
-from ssl_tf import config, convert, converter, evaluator, experiment, stages
+from ssl_tf import config, convert, converter, evaluator, experiment, stages, train
 from ssl_tf.errors import BadInput
 from ssl_tf.sections import Init
 from ssl_tf.weights import files
@@ -92,6 +93,30 @@ def test_other_heads_of_the_same_shapes_are_refused(tmp_path):
     run = converted(tmp_path, tiny(classes=0)[0])
     with pytest.raises(BadInput, match="heads = 3, this config has 4"):
         started(settings(tmp_path, heads=4), run)
+
+
+def test_commands_refuse_files_and_runs_of_other_heads_in_one_line(tmp_path, capsys):
+    converted(tmp_path, tiny(classes=0)[0])
+    run = tmp_path / "supervised" / "vit_digits_official" / "seed0"
+    settings(tmp_path, heads=4)
+    place = ["--config", tmp_path / "vit_digits.yaml", "--runs", tmp_path]
+    capsys.readouterr()
+    told = refused(capsys, train.main, *place, "--set", f"init={{run: {run}}}")
+    assert "heads = 3, this config has 4" in told
+    spec = settings(tmp_path) | {"method": {"name": "simsiam", "dim": 64}}
+    spec["backbone"] = {"name": "resnet18", "width": 4, "stem": "small_pool"}
+    spec["views"] = [{"name": "simsiam", "count": 2}]
+    place[1].write_text(config.dump(spec))
+    rows = official.layout("ablation_simsiam_resnet18_224_model_last")
+    state = official.state(narrow(rows, 16))
+    for name in list(state):
+        if name.startswith("encoder."):
+            del state[name]
+    write_state(tmp_path / "model_last.pth.tar", state, key="state_dict")
+    file = [tmp_path / "model_last.pth.tar", "--from", "torch"]
+    told = refused(capsys, convert.main, *file, *place)
+    assert "misfits, nothing imported: " in told and "projector" in told
+    assert not (tmp_path / "simsiam").exists()
 
 
 def test_positions_are_resized_where_a_run_starts_on_larger_images(tmp_path):
