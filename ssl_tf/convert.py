@@ -12,6 +12,7 @@ from pathlib import Path
 from ssl_tf import cli
 from ssl_tf.errors import BadInput
 
+PLAIN = (None, "faithful")  # variants whose official run has the plain name
 FORMS = ("keras_h5", "torch", "safetensors", "npz")
 
 
@@ -116,7 +117,8 @@ def from_manifest(name, root, *, models=None, variant=None, overrides=(), folder
         models: where checkpoints lie, or `None` for `models/`.
         variant: of the config, or `None` for the entry's.
         overrides: `"a.b=c"` texts, see `config.load`.
-        folder: middle of the run folder instead of `<arch>_<dataset>_official`.
+        folder: middle of the run folder instead of `<arch>_<dataset>_official`, which
+            another variant than `PLAIN` follows.
 
     Returns:
         the run folder.
@@ -132,8 +134,7 @@ def from_manifest(name, root, *, models=None, variant=None, overrides=(), folder
     place = config.find(entry.method, entry.arch, entry.dataset)
     chosen = variant or entry.variant
     spec = config.load(place, chosen, overrides)
-    own = None if chosen == entry.variant else chosen
-    path = run_folder(root, place, spec, own, folder)
+    path = run_folder(root, place, spec, suffix(entry, chosen), folder)
     notes = {"entry": name, "licence": entry.licence}
     origin = (place, chosen)
     return become(spec, path, file, entry.format, entry.key, origin, notes)
@@ -151,6 +152,11 @@ def foreign(options):
     origin = (place, options.variant)
     become(spec, path, Path(options.what[0]), options.form, options.key, origin)
     return 0
+
+
+def suffix(entry, chosen):
+    """The variant that the run folder of an entry is named after, or `None`."""
+    return None if chosen == entry.variant and chosen in PLAIN else chosen
 
 
 def run_folder(root, place, spec, variant, name):

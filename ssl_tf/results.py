@@ -216,13 +216,8 @@ def joined(found, wanted):
     theirs = {(plain_name(x), x.metric): x for x in found if x.setting.official}
     for line in wanted:
         ours.setdefault((line.setting[:3], line.metric), line)
-    # Their one set of weights stands beside our default and our faithful runs.
-    official = lambda x: (
-        theirs.get((plain_name(x), x.metric))
-        if x.setting.variant in (None, "faithful")
-        else None
-    )
-    rows = [Row(x, official(x)) for x in ours.values()]
+    twin = lambda x: theirs.get((plain_name(x), x.metric))
+    rows = [Row(x, twin(x)) for x in ours.values()]
     order = [(m, n) for m, own in catalogue()["labels"].items() for n in own]
     place = lambda x: (
         x.setting.name,
@@ -233,7 +228,13 @@ def joined(found, wanted):
 
 
 def plain_name(line):
-    return line.setting.method, line.setting.name.removesuffix("_official")
+    """What official weights and our runs share: method, config and variant.
+
+    One set of weights stands beside our default and our faithful runs.
+    """
+    method, name, variant, _ = line.setting
+    variant = None if variant == "faithful" else variant
+    return method, name.removesuffix("_official"), variant
 
 
 @functools.cache

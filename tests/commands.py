@@ -1,9 +1,13 @@
-"""Commands as a user types them, in processes of their own."""
+"""Commands as a user types them, in processes of their own or within the test's."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from ssl_tf import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,3 +55,13 @@ def run(command, *arguments, **more):
     process = start(command, *arguments, **more)
     out, error = process.communicate(timeout=600)
     return process.returncode, out, error
+
+
+def refused(capsys, main, *arguments):
+    """The one line that a command prints before it exits with 2."""
+    with pytest.raises(SystemExit) as stop:
+        cli.run(lambda: main([str(a) for a in arguments]))
+    captured = capsys.readouterr()
+    assert stop.value.code == 2, captured.err
+    assert captured.err.count("\n") == 1, captured.err
+    return captured.err

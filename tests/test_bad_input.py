@@ -4,9 +4,9 @@ import commands
 import numpy as np
 import pictures
 import pytest
+from commands import refused
 
 from ssl_tf import (
-    cli,
     config,
     evaluate,
     opening,
@@ -20,16 +20,6 @@ from ssl_tf import (
 from ssl_tf.data import digits
 from ssl_tf.errors import BadInput
 from ssl_tf.methods import SSAL
-
-
-def refused(capsys, main, *arguments):
-    """The one line that a command prints before it exits with 2."""
-    with pytest.raises(SystemExit) as stop:
-        cli.run(lambda: main([str(a) for a in arguments]))
-    captured = capsys.readouterr()
-    assert stop.value.code == 2, captured.err
-    assert captured.err.count("\n") == 1, captured.err
-    return captured.err
 
 
 @pytest.mark.parametrize(
@@ -59,6 +49,10 @@ def refused(capsys, main, *arguments):
                 ("scatsimclr", "backbone.J=5", "so use J <= 4 or larger images"),
                 ("scatsimclr", "train.accumulate=2", "couples the images of a batch"),
                 ("supervised", "init={run: runs/none}", "is not a run folder"),
+                ("simsiam", "backbone={name: vit, patch: 5}", "of 5 pixels do not cov"),
+                ("simsiam", "backbone={name: vit_minimal, patch: 3}", "of 32x32; set"),
+                ("simsiam", "backbone={name: pit, patch: 7}", "7 pixels, 2 apart, do"),
+                ("simsiam", "backbone={name: pit_tiny}", "27x27 of 224x224 pixels"),
             ]
         ),
         (train.main, ["--config", "none.yaml"], "none.yaml: no such file."),
@@ -195,6 +189,21 @@ def test_an_image_damaged_among_good_ones_is_named_while_training(tmp_path, rng)
         trainer.train(wide, tmp_path / "run", root=tmp_path, quiet=True)
     assert "\n" not in str(error.value)
     assert not runs.finished(tmp_path / "run")
+
+
+def test_attributes_of_missing_rows_are_told_before_training(capsys, tmp_path, rng):
+    pictures.celeba(tmp_path, rng, (4, 2, 2))
+    path = tmp_path / "list_attr_celeba.txt"
+    count, *rows = path.read_text().splitlines()
+    choice = ["--method", "multilabel", "--arch", "resnet18", "--dataset", "celeba"]
+    places = ["--datadir", tmp_path, "--runs", tmp_path / "runs"]
+    for head, told in (
+        (count, "has 7 rows of images, its first line says '8'"),
+        ("7", "has no row of 000008.jpg, which list_eval_partition.txt lists"),
+    ):
+        path.write_text("\n".join([head, *rows[:-1], ""]))
+        assert told in refused(capsys, train.main, *choice, *places)
+    assert not list(tmp_path.rglob("*.weights.h5"))
 
 
 def test_a_host_without_a_tpu_is_told_before_anything_is_opened(tmp_path):

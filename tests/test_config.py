@@ -177,3 +177,17 @@ def test_the_digest_ignores_the_order_of_keys():
     a, b = {"x": 1, "y": {"z": 2, "w": 3}}, {"y": {"w": 3, "z": 2}, "x": 1}
     assert config.digest(a) == config.digest(b) != config.digest({"x": 1})
     assert config.differences(a, {"x": 1, "y": {"z": 5}}) == ["y.w", "y.z"]
+
+
+def test_official_weights_stand_beside_the_rows_of_their_variant():
+    def lines(variant, official, value):
+        name = "resnet18_imagenet" + "_official" * official
+        setting = results.Setting("supervised", name, variant, official)
+        line = results.blank(setting, "finetune.accuracy", "fine-tuned", {})
+        return line._replace(values=[value])
+
+    given = [("stl10", True, 0.9), (None, True, 0.7)]
+    given += [(variant, False, 0.5) for variant in (None, "faithful", "stl10", "x")]
+    rows = results.joined([lines(*one) for one in given], [])
+    beside = {r.line.setting.variant: r.official and r.official.values for r in rows}
+    assert beside == {None: [0.7], "faithful": [0.7], "stl10": [0.9], "x": None}

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 import simsiam_files as official
+from commands import refused
 from torch_containers import write_state
 
-from ssl_tf import config, convert, converter, evaluator, experiment, stages
+from ssl_tf import config, convert, converter, evaluator, experiment, stages, train
 from ssl_tf.errors import BadInput
 from ssl_tf.sections import Init
 from ssl_tf.weights import files
@@ -94,6 +95,30 @@ def test_other_heads_of_the_same_shapes_are_refused(tmp_path):
         started(settings(tmp_path, heads=4), run)
 
 
+def test_commands_refuse_files_and_runs_of_other_heads_in_one_line(tmp_path, capsys):
+    converted(tmp_path, tiny(classes=0)[0])
+    run = tmp_path / "supervised" / "vit_digits_official" / "seed0"
+    settings(tmp_path, heads=4)
+    place = ["--config", tmp_path / "vit_digits.yaml", "--runs", tmp_path]
+    capsys.readouterr()
+    told = refused(capsys, train.main, *place, "--set", f"init={{run: {run}}}")
+    assert "heads = 3, this config has 4" in told
+    spec = settings(tmp_path) | {"method": {"name": "simsiam", "dim": 64}}
+    spec["backbone"] = {"name": "resnet18", "width": 4, "stem": "small_pool"}
+    spec["views"] = [{"name": "simsiam", "count": 2}]
+    place[1].write_text(config.dump(spec))
+    rows = official.layout("ablation_simsiam_resnet18_224_model_last")
+    state = official.state(narrow(rows, 16))
+    for name in list(state):
+        if name.startswith("encoder."):
+            del state[name]
+    write_state(tmp_path / "model_last.pth.tar", state, key="state_dict")
+    file = [tmp_path / "model_last.pth.tar", "--from", "torch"]
+    told = refused(capsys, convert.main, *file, *place)
+    assert "misfits, nothing imported: " in told and "projector" in told
+    assert not (tmp_path / "simsiam").exists()
+
+
 def test_positions_are_resized_where_a_run_starts_on_larger_images(tmp_path):
     run = converted(tmp_path, tiny(classes=0)[0])
     spec = settings(tmp_path)
@@ -103,6 +128,46 @@ def test_positions_are_resized_where_a_run_starts_on_larger_images(tmp_path):
     assert (table.shape, old.shape) == ((65, 24), (17, 24))
     np.testing.assert_array_equal(table[0], old[0])
     np.testing.assert_allclose(table[[1, 64]], old[[1, 16]], atol=1e-6)
+
+
+def narrow(rows, by):
+    """A layout with all widths of 64 or more divided."""
+    less = lambda n, axis: n // by if n >= 64 and axis < 2 else n
+    return {k: [less(n, i) for i, n in enumerate(shape)] for k, shape in rows.items()}
+
+
+def linear_layout():
+    """SimSiam's linear checkpoint, trunk and `fc`, 32 times narrower."""
+    start, rows = "module.encoder.", {}
+    for key, shape in official.layout("official_simsiam_resnet50_checkpoint").items():
+        if key.startswith(start) and not key.startswith(f"{start}fc."):
+            rows[f"module.{key.removeprefix(start)}"] = shape
+    return narrow(rows, 32) | official.classifier(64, 1000, "module.fc")
+
+
+def test_simsiams_linear_checkpoint_becomes_a_supervised_run(tmp_path):
+    state = official.state(linear_layout())
+    assert len(state) == 320  # of torchvision's ResNet-50
+    write_state(
+        tmp_path / "simsiam_resnet50_linear.pth.tar",
+        state,
+        key="state_dict",
+        more=[("arch", "resnet50"), ("best_acc1", 68)],
+    )
+    narrower = {"models": tmp_path, "overrides": ["backbone.width=2"]}
+    root = tmp_path / "runs"
+    run = convert.from_manifest("simsiam_resnet50_linear", root, **narrower)
+    assert run.parts[-3:-1] == ("supervised", "resnet50_simsiam_imagenet_official")
+    certificate = json.loads((run / "certificate.json").read_text())
+    kept = [name for name in state if not name.endswith("tracked")]
+    assert certificate["weights"] == len(kept) and certificate["arrays"] == len(state)
+    done = evaluator.Run(run)
+    assert done.normal().deviation == [0.229, 0.224, 0.225]
+    np.testing.assert_array_equal(done.method.head.bias, state["module.fc.bias"])
+    kernel = done.method.backbone.get_layer("stage4_block3_conv3").kernel
+    theirs = state["module.layer4.2.conv3.weight"]
+    np.testing.assert_array_equal(kernel, theirs.transpose(2, 3, 1, 0))
+    assert done.method(np.ones((1, 224, 224, 3), "f4")).shape == (1, 1000)
 
 
 def sparse(path, rows):

@@ -86,8 +86,11 @@ def write_legacy(path, body, storages, *, keys=None):
             file.write(struct.pack("<q", count) + content)
 
 
-def write_state(path, state, *, legacy=False):
-    """A checkpoint `{"model_state": state, "epoch": 90}` of `{name: array}`."""
+def write_state(path, state, *, legacy=False, key="model_state", more=()):
+    """A checkpoint `{key: state, "epoch": 90, ...}` of `{name: array}`.
+
+    `more` are further pairs of a name and a str, int, bool or None.
+    """
     kinds = {"float32": "Float", "int64": "Long"}
     view = [None] * legacy
     pairs, storages = [], {}
@@ -96,5 +99,6 @@ def write_state(path, state, *, legacy=False):
         pairs.append((name, tensor(held, array.shape)))
         content = array.tobytes()
         storages[str(i)] = (array.size, content) if legacy else content
-    body = ordered(("model_state", ordered(*pairs)), ("epoch", plain(90)))
+    rest = [(name, plain(value)) for name, value in (("epoch", 90), *more)]
+    body = ordered((key, ordered(*pairs)), *rest)
     (write_legacy if legacy else write_zip)(path, body, storages)

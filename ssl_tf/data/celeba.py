@@ -18,7 +18,8 @@ COUNTS = {"train": 162_770, "validation": 19_867, "test": 19_962}
 HINT = (
     f"{FOLDER}/ with the unpacked images, {ATTRIBUTES} and {PARTITION}; get "
     f"{FOLDER}.zip and the two files from "
-    "http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
+    "http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, or give the folder in which "
+    "TensorFlow Datasets has prepared celeb_a/"
 )
 
 
@@ -32,7 +33,9 @@ def celeba(split, root=None, size: Count = 224):
     Args:
         split: "train", "validation" (`data.validation: official`) or "test".
         root: folder with `img_align_celeba/`, `list_attr_celeba.txt` and
-            `list_eval_partition.txt`, or with `celeba/` that holds them.
+            `list_eval_partition.txt`, or with `celeba/` that holds them; or one in
+            which TensorFlow Datasets has prepared `celeb_a/`, from which `celeba/` is
+            then unpacked, once.
         size: side in pixels of views that have none of their own.
 
     Raises:
@@ -67,9 +70,15 @@ def find(split, root):
 
 
 def place(root):
-    """The folder of the files: `root`, or `celeba` in it."""
+    """The folder of the files: `root`, or `celeba` in it, unpacked if need be."""
+    from ssl_tf.data import celeba_tfds  # it knows the names above
+
     root = files.existing(root, "celeba", HINT)
     inner = root / "celeba"
+    if not inner.exists() and not (root / FOLDER).is_dir():
+        version = celeba_tfds.prepared(root)
+        if version is not None:
+            celeba_tfds.unpack(version, inner)
     base = inner if inner.is_dir() and not (root / FOLDER).is_dir() else root
     if not (base / FOLDER).is_dir():
         packed = (base / f"{FOLDER}.zip").is_file()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ssl_tf import config
+from ssl_tf import config, convert
 from ssl_tf.errors import BadInput
 from ssl_tf.weights import manifest
 
@@ -55,6 +55,12 @@ def test_every_entry_names_a_config_of_ours(name):
         if evaluation != "source" and not after:
             assert numbers == spec["paper"][evaluation]
     assert "terms" in entry.paper or not name.startswith("ssal")
+
+
+def test_no_two_entries_share_a_run_folder():
+    found = manifest.load().values()
+    folder = lambda x: (x.method, x.arch, x.dataset, convert.suffix(x, x.variant))
+    assert len({folder(entry) for entry in found}) == len(found)
 
 
 def test_run_all_asks_for_weights_that_are_listed():
