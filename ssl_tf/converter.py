@@ -16,6 +16,7 @@ from ssl_tf.weights import (
     files,
     filling,
     scatsimclr,
+    self_classifier,
     simsiam,
     trunks,
 )
@@ -45,7 +46,7 @@ def convert(spec, folder, file, form, *, key=None, part=None, origin=None, notes
     """
     folder, file = Path(folder), Path(file)
     files.recognise(file)
-    spec = as_the_file_tells(spec, file, form, key)
+    spec = self_classifier.settled(as_the_file_tells(spec, file, form, key))
     parts = experiment.check(spec)
     source = {"name": file.name, "sha256": checksums.digest(file), "format": form}
     if folder.exists():
