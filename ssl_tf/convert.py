@@ -31,6 +31,11 @@ def arguments():
     parser.add_argument("--dataset", metavar="D", help="data set FILE was trained on")
     parser.add_argument("--config", metavar="F", help="a config instead of --to")
     parser.add_argument("--key", metavar="K", help="torch: entry that holds weights")
+    parser.add_argument(
+        "--part",
+        choices=("backbone",),
+        help="take the backbone alone out of FILE; goes with --to supervised",
+    )
     parser.add_argument("--variant", metavar="V", help="a variant of the config")
     parser.add_argument(
         "--set",
@@ -55,8 +60,8 @@ def main(argv=None):
     options = arguments().parse_args(argv)
     if options.form is not None:
         return listed(options) if options.list else foreign(options)
-    if options.to or options.config or options.key:
-        raise BadInput("--to, --config and --key go with a FILE and --from.")
+    if options.to or options.config or options.key or options.part:
+        raise BadInput("--to, --config, --key and --part go with a FILE and --from.")
     from ssl_tf import config
 
     options.models = Path(options.models or config.home() / "models")
@@ -136,8 +141,8 @@ def from_manifest(name, root, *, models=None, variant=None, overrides=(), folder
     spec = config.load(place, chosen, overrides)
     path = run_folder(root, place, spec, suffix(entry, chosen), folder)
     notes = {"entry": name, "licence": entry.licence}
-    origin = (place, chosen)
-    return become(spec, path, file, entry.format, entry.key, origin, notes)
+    taken = {"key": entry.key, "part": entry.part}
+    return become(spec, path, file, entry.format, taken, (place, chosen), notes)
 
 
 def foreign(options):
@@ -150,7 +155,8 @@ def foreign(options):
     spec = config.load(place, options.variant, options.set)
     path = run_folder(options.runs, place, spec, options.variant, options.name)
     origin = (place, options.variant)
-    become(spec, path, Path(options.what[0]), options.form, options.key, origin)
+    taken = {"key": options.key, "part": options.part}
+    become(spec, path, Path(options.what[0]), options.form, taken, origin)
     return 0
 
 
@@ -168,8 +174,12 @@ def run_folder(root, place, spec, variant, name):
     return runs.folder(root, method, stem, variant, seed, name)
 
 
-def become(spec, path, file, form, key, origin, notes=None):
-    """Converts one file and says so; returns the run folder."""
+def become(spec, path, file, form, taken, origin, notes=None):
+    """Converts one file and says so; returns the run folder.
+
+    Args:
+        taken: `{"key", "part"}`, see `converter.convert`.
+    """
     from ssl_tf import runs
 
     cli.import_tensorflow()
@@ -177,7 +187,7 @@ def become(spec, path, file, form, key, origin, notes=None):
 
     noted = runs.origin(*origin)
     written = converter.convert(
-        spec, path, file, form, key=key, origin=noted, notes=notes
+        spec, path, file, form, **taken, origin=noted, notes=notes
     )
     converter.told(path, written)
     return path

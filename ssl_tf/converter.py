@@ -14,19 +14,17 @@ from ssl_tf.errors import BadInput
 from ssl_tf.weights import (
     checksums,
     files,
-    keras_files,
-    port,
+    filling,
     scatsimclr,
+    self_classifier,
     simsiam,
-    tables,
     trunks,
-    wiring,
 )
 
 PROBE = 20210107  # seed of the image in the certificate
 
 
-def convert(spec, folder, file, form, *, key=None, origin=None, notes=None):
+def convert(spec, folder, file, form, *, key=None, part=None, origin=None, notes=None):
     """Writes a run folder with the weights of a file, or leaves nothing behind.
 
     Args:
@@ -35,6 +33,7 @@ def convert(spec, folder, file, form, *, key=None, origin=None, notes=None):
         file: path of the checkpoint.
         form: see `files.read`.
         key: see `files.read`.
+        part: see `filling.fill`.
         origin: dict noted in `environment.json`: the config's file and variant.
         notes: dict for the certificate: where the file comes from.
 
@@ -47,7 +46,7 @@ def convert(spec, folder, file, form, *, key=None, origin=None, notes=None):
     """
     folder, file = Path(folder), Path(file)
     files.recognise(file)
-    spec = as_the_file_tells(spec, file, form, key)
+    spec = self_classifier.settled(as_the_file_tells(spec, file, form, key))
     parts = experiment.check(spec)
     source = {"name": file.name, "sha256": checksums.digest(file), "format": form}
     if folder.exists():
@@ -55,9 +54,10 @@ def convert(spec, folder, file, form, *, key=None, origin=None, notes=None):
         return False
     method = built(parts, spec)
     source |= {"bytes": file.stat().st_size, **(notes or {})}
-    certificate = {"file": source, **fill(method, file, form, key)}
-    certificate["parameters"] = method.count_params()
-    certificate["probe"] = probe(method, experiment.view_size(parts))
+    source |= {} if part is None else {"part": part}
+    filled, told = filling.fill(method, file, form, key, part)
+    certificate = {"file": source, **told, "parameters": method.count_params()}
+    certificate["probe"] = probe(filled, experiment.view_size(parts))
     contents = {
         "data": facts(parts, method),
         "environment": runs.environment(**(origin or {})),
@@ -155,55 +155,15 @@ def built(parts, spec):
     return experiment.build(parts, method, classes, size)
 
 
-def fill(method, file, form, key):
-    """Ports the arrays of a file; says how many there were and what was proven."""
-    try:
-        compared = 0
-        if form == "keras_h5":
-            layers = keras_files.keras_layers(file)
-            names = tables.keras_names(method, layers)
-            compared = wiring.check(method, layers, names)
-            arrays, rules = keras_files.flat(layers), tables.keras_rules(names)
-        else:
-            arrays = files.read(file, form, key)
-            table = tables.torch_rules if form == "torch" else tables.own_rules
-            rules = table(method)
-        filled = method
-        if simsiam.handles(method):
-            arrays = simsiam.distinct(arrays)
-        elif trunks.headless(method, arrays, simsiam.SUPERVISED):
-            filled = without_head(method, file)
-        sources = port.port(filled, arrays, rules)
-    except BadInput as error:
-        text = str(error).removeprefix(f"{file}: ")
-        raise BadInput(f"{file}: {text}") from None
-    return {
-        "arrays": len(arrays),
-        "weights": len(sources),
-        "layers_with_equal_wiring": compared,
-    }
-
-
-def without_head(method, file):
-    """The backbone of a classifier that gets no weights but zeros, said on stderr."""
-    print(
-        f"{file}: holds a backbone without a classifier; the run's is zero, start "
-        "others from it by `init`",
-        file=sys.stderr,
-    )
-    for variable in method.head.weights:
-        variable.assign(np.zeros(variable.shape))
-    return method.backbone
-
-
-def probe(method, size):
-    """What a method answers to one fixed random image, to be compared elsewhere.
+def probe(model, size):
+    """What a model answers to one fixed random image, to be compared elsewhere.
 
     The numbers agree across machines to about five digits, `crc32` on one machine.
     """
     image = np.random.RandomState(PROBE).rand(1, size, size, 3).astype(np.float32)
-    every = getattr(method, "outputs", lambda images: [method(images)])
-    outputs = [np.ravel(np.asarray(x, np.float32)[0]) for x in every(image)]
+    every = getattr(model, "outputs", None)
+    answers = every(image) if callable(every) else [model(image)]
+    outputs = [np.ravel(np.asarray(x, np.float32)[0]) for x in answers]
     rounded = lambda x: float(f"{x:.6g}")
     return {
         "image": f"numpy.random.RandomState({PROBE}).rand(1, {size}, {size}, 3)",
@@ -280,10 +240,11 @@ def told(folder, written):
         return
     certificate = json.loads((folder / "certificate.json").read_text())
     wired = certificate["layers_with_equal_wiring"]
+    first = "knn" if "part" in certificate["file"] else "terms"
     proof = f", the wiring of {wired} layers is ours" if wired else ""
     print(
         f"{folder}: {certificate['parameters']:,} parameters from "
         f"{certificate['arrays']} arrays{proof}.\n"
-        f"next: python -m ssl_tf.evaluate {folder} terms --datadir DIR",
+        f"next: python -m ssl_tf.evaluate {folder} {first} --datadir DIR",
         file=sys.stderr,
     )

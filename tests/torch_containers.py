@@ -89,7 +89,12 @@ def write_legacy(path, body, storages, *, keys=None):
 def write_state(path, state, *, legacy=False, key="model_state", more=()):
     """A checkpoint `{key: state, "epoch": 90, ...}` of `{name: array}`.
 
-    `more` are further pairs of a name and a str, int, bool or None.
+    Args:
+        path: file.
+        state: `{name: array}`.
+        legacy: the older container.
+        key: the state's; `None` makes the state the whole file.
+        more: further pairs of a name and a str, int, bool or None, or opcodes.
     """
     kinds = {"float32": "Float", "int64": "Long"}
     view = [None] * legacy
@@ -99,6 +104,9 @@ def write_state(path, state, *, legacy=False, key="model_state", more=()):
         pairs.append((name, tensor(held, array.shape)))
         content = array.tobytes()
         storages[str(i)] = (array.size, content) if legacy else content
-    rest = [(name, plain(value)) for name, value in (("epoch", 90), *more)]
-    body = ordered((key, ordered(*pairs)), *rest)
+    body = ordered(*pairs)
+    if key is not None:
+        code = lambda value: value if isinstance(value, bytes) else plain(value)
+        rest = [(name, code(value)) for name, value in (("epoch", 90), *more)]
+        body = ordered((key, body), *rest)
     (write_legacy if legacy else write_zip)(path, body, storages)

@@ -42,9 +42,10 @@ def fetch(entry, folder):
             verify(entry, path)
             return path
         if entry.manual is not None:
+            place = path if entry.member is None else path.with_name(entry.manual.file)
             raise BadInput(
                 f"{entry.file}: open {entry.manual.page}, download "
-                f"{entry.manual.file} there and put it at {path}."
+                f"{entry.manual.file} there and put it at {place}."
             )
         obtain(entry, path)
     verify(entry, path)

@@ -31,8 +31,10 @@ class Entry(NamedTuple):
         licence: of the weights, or "none stated".
         paper: `{evaluation: {metric: share}}`, what its authors report.
         urls: mirrors, tried in turn; or `manual`.
-        member: name within the zip file that the urls give.
+        member: name within the zip file that the urls give; "*" is the only PyTorch
+            file in it.
         key: entry of a PyTorch checkpoint, see `files.read`.
+        part: see `filling.fill`.
         size: bytes of `file`, if known.
         sha256: of `file`, if known.
     """
@@ -49,6 +51,7 @@ class Entry(NamedTuple):
     variant: str | None = None
     member: str | None = None
     key: str | None = None
+    part: Literal["backbone"] | None = None
     size: Count | None = None
     sha256: str | None = None
 

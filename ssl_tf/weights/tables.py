@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 from ssl_tf.errors import BadInput, have
-from ssl_tf.weights import gsimclr, scatsimclr, simsiam, trunks
+from ssl_tf.weights import gsimclr, scatsimclr, self_classifier, simsiam, trunks
 from ssl_tf.weights.port import WRAPPED, Rule, conv, linear, norm, put
 
 
@@ -73,6 +73,8 @@ def torch_rules(method):
         raise BadInput(f"no name table for PyTorch's {backbone.name}.")
     elif simsiam.handles(method):
         table = simsiam.rules(method)
+    elif self_classifier.handles(method):
+        table = self_classifier.rules(method)
     elif method.name == "ssal":
         table = SSAL_IMAGENET
     else:

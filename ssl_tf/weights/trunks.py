@@ -11,6 +11,16 @@ from ssl_tf.weights.port import WRAPPED, Rule, conv, dense, linear, norm, turned
 COUNTERS = Rule(r"(?:.*\.)?num_batches_tracked", "")
 CLASSIFIER = r"(?:fc|classifier|head|mlp_head\.1)\.(?:weight|bias)"
 
+# What self-supervised methods save before a backbone's names, and beside it: MoCo its
+# query encoder, a slow copy and a queue; SwAV a projection and prototypes; SimSiam an
+# encoder that ends in its projection, and a predictor; OBoW an unused classifier.
+INSIDE = r"(?:encoder_q\.|encoder\.)?"
+BESIDE = [
+    r"(?:encoder_k|projection_head|prototypes|predictor)\..+",
+    r"(?:encoder_q\.|encoder\.)?fc.+",
+    r"queue(?:_ptr)?",
+]
+
 
 def handles(backbone):
     """Whether there is a table for a backbone."""
@@ -37,6 +47,21 @@ def headless(method, names, prefix):
     wanted = WRAPPED + prefix + CLASSIFIER
     found = any(re.fullmatch(wanted, name) or "/" in name for name in names)
     return method.name == "supervised" and handles(method.backbone) and not found
+
+
+def backbone_rules(backbone):
+    """Rules that take a backbone out of MoCo's, SwAV's, SimSiam's and such files.
+
+    What is known to stand beside it is dropped; any other name is a misfit.
+
+    Args:
+        backbone: one that `handles`.
+
+    Source:
+        Self-Classifier's k-means baselines, arXiv:2103.10994, by its code: spec 5.3.
+    """
+    beside = [Rule(pattern, "") for pattern in (*BESIDE, CLASSIFIER)]
+    return prefixed([*beside, *prefixed(rules(backbone), INSIDE)], WRAPPED)
 
 
 def scaled_by_width(arrays, prefix):

@@ -1,9 +1,14 @@
 """One member of a zip file, without trusting the file."""
 
+import pickle
 import zipfile
 import zlib
 
 CHUNK = 2**18
+MEMBERS = 1000
+# A zip file; and a pickle of the number that the older container begins with.
+MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, 2)
+STARTS = (b"PK\3\4", MAGIC)
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 
 
@@ -16,7 +21,8 @@ def extract(archive, member, target, limit, spare=False):
 
     Args:
         archive: path.
-        member: its name; another folder than the one it names will do, too.
+        member: its name; another folder than the one it names will do, too. "*" is
+            the only PyTorch file in it.
         target: path.
         limit: int, bytes.
         spare: leave a damaged zip file where it is.
@@ -26,6 +32,8 @@ def extract(archive, member, target, limit, spare=False):
     """
     try:
         with zipfile.ZipFile(archive) as opened:
+            if member == "*":
+                member = checkpoint(opened)
             found = opened.getinfo(known_as(opened.namelist(), member))
             if found.file_size > limit:
                 raise Refused(f"holds {member} with more than {limit} bytes")
@@ -38,6 +46,25 @@ def extract(archive, member, target, limit, spare=False):
         if not spare:
             archive.unlink()
         raise Refused(f"gives a damaged zip file ({error})") from None
+
+
+def checkpoint(opened):
+    """The name of the only member that begins as either container of PyTorch's does.
+
+    Raises:
+        Refused: none does, or several do, or there are too many to look at.
+    """
+    infos = [info for info in opened.infolist() if not info.is_dir()]
+    if len(infos) > MEMBERS:
+        raise Refused(f"holds more than {MEMBERS} files")
+    found = []
+    for info in infos:
+        with opened.open(info) as source:
+            if source.read(max(map(len, STARTS))).startswith(STARTS):
+                found.append(info.filename)
+    if len(found) != 1:
+        raise Refused(f"holds {len(found) or 'no'} PyTorch files, not one")
+    return found[0]
 
 
 def known_as(names, member):
