@@ -84,6 +84,9 @@ def show_list():
     """Prints identifiers with their cost; imports nothing heavy."""
     print(f"{'ID':<38}{'PFLOP':>8}  on two cores ({cost.TWO_CORES / 1e9:.0f} GFLOP/s)")
     for name, entry in results.catalogue()["experiments"].items():
+        if not entry.get("trained", True):
+            print(f"  {name:<36}{'':>8}  others' weights, with --pretrained")
+            continue
         path = config.home() / "configs" / f"{entry['config']}.yaml"
         spec = config.load(path, entry.get("variant"))
         flops = entry["gflop"] * 1e9 * entry["images"] * spec["train"]["epochs"]
@@ -98,6 +101,12 @@ def show_list():
 
 def train(names, root, options):
     """Trains and evaluates experiments, seed by seed."""
+    for name in names:
+        if not results.catalogue()["experiments"][name].get("trained", True):
+            raise BadInput(
+                f"{name}: evaluates others' weights and trains nothing; add "
+                "--pretrained."
+            )
     cli.import_tensorflow()
     from ssl_tf import trainer
 
