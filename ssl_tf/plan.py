@@ -93,10 +93,12 @@ def parameters(model):
 
 def memory(model, parts, share):
     """Estimate: weights, gradients, slots and the activations kept."""
+    from ssl_tf import experiment
+
     bytes_each = 4 if parts.train.precision == "float32" else 2
     local = parts.train.batch_size // share // parts.train.accumulate
     kept = cost.activations(model) * local * bytes_each
-    kept *= sum(recipe.images for recipe in parts.recipes)
+    kept *= experiment.work(parts.recipes, model.backbone.input_shape[1])
     if parts.train.recompute:
         kept /= 2
     weights = 4 * 3 * model.count_params()

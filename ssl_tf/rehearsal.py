@@ -80,7 +80,7 @@ class Rehearsal:
     def flops(self):
         """Of one image's forward and backward pass, all views."""
         shape = (self.size, self.size, 3)
-        count = sum(recipe.images for recipe in self.parts.recipes)
+        count = experiment.work(self.parts.recipes, self.size)
         return cost.training_flops(self.method, shape) * count
 
     def loop(self, xla=None):

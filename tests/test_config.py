@@ -82,7 +82,7 @@ def test_the_listed_cost_is_the_models(name):
     method = opening.settle_groups(parts.method, None)
     model = experiment.build(parts, method, classes, size)
     flops = cost.training_flops(model, (size, size, 3))
-    flops *= sum(recipe.images for recipe in parts.recipes)
+    flops *= experiment.work(parts.recipes, size)
     assert abs(flops / 1e9 / entry["gflop"] - 1) < 0.01
 
 

@@ -7,7 +7,7 @@ from keras import layers
 from ssl_tf.errors import BadInput
 from ssl_tf.layers.attention import Scale, block, norm
 from ssl_tf.layers.initial import torch_uniform
-from ssl_tf.layers.tokens import ClassToken, PositionTable
+from ssl_tf.layers.tokens import ClassToken, FirstToken, PositionTable, Tokens
 from ssl_tf.schema import Count, Fraction, Positive
 
 
@@ -62,7 +62,7 @@ def vit(
         raise BadInput(f"backbone.heads: is {heads}; must divide the width of {width}.")
     images = keras.Input(image_shape, name="images")
     x = patches(images, width, patch, patch)
-    x = layers.Reshape((rows * columns, width), name="tokens")(x)
+    x = Tokens(name="tokens")(x)
     x = PositionTable(name="position")(ClassToken(name="class_token")(x))
     for i, skip in enumerate(np.linspace(0, drop_path, depth).tolist(), start=1):
         x = block(
@@ -94,7 +94,7 @@ def patches(images, width, patch, stride):
 
 def first_token(x, epsilon):
     """`[B, N, C]` -> `[B, C]`: the class token, normalised by itself."""
-    x = layers.Cropping1D((0, x.shape[1] - 1), name="first")(x)
+    x = FirstToken(name="first")(x)
     return layers.Flatten(name="features")(norm(x, epsilon, "head_norm"))
 
 

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from ssl_tf.ops import chance, distribute, recompute
+from ssl_tf.ops.sizes import any_size
 
 
 class Method(keras.Model):
@@ -44,7 +45,7 @@ class Method(keras.Model):
         self.backbone = backbone
         self.taps = tuple(taps)
         tapped = [backbone.get_layer(tap).output for tap in self.taps]
-        model = keras.Model(backbone.input, [backbone.output, *tapped])
+        model = any_size(keras.Model(backbone.input, [backbone.output, *tapped]))
         # Functions, not models: as attributes those would be saved as weights.
         self.forward = lambda images, training: keras.tree.flatten(
             model(images, training=training)
@@ -75,7 +76,7 @@ class Method(keras.Model):
         return {"features": self.features(images, training=False)[0]}
 
     def features(self, images, training):
-        """`[features, *outputs of the tapped layers]`."""
+        """`[features, *outputs of the tapped layers]` of images of any size."""
         training = training and not self.still
         if self.recomputed is not None and training:
             return self.recomputed(images)

@@ -162,6 +162,7 @@ def source(request, rng, tmp_path):
 def test_a_config_mixes_two_large_and_six_small_crops_each_drawn_anew(source):
     recipes = experiment.check(SPEC).recipes
     assert experiment.view_size(experiment.check(SPEC)) == 20
+    assert experiment.work(recipes, 20) == 2 + 6 / 4
     order = lambda epoch: np.arange(6, dtype=np.int64)[None]
     found = pipeline.views(source, recipes, order, pipeline.Normal(), seed=0, size=20)
     first, second = ([x.numpy() for x in b["views"]] for b in found.take(2))
