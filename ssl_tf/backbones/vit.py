@@ -121,3 +121,23 @@ def vit_small_timm048(image_shape, scale: Scale = "head", drop_path: Fraction = 
         scale=scale,
         drop_path=drop_path,
     )
+
+
+def vit_tiny(image_shape, patch: Count = 16):
+    """Width 192, 12 blocks of 3 heads: DeiT-Ti; 5.5 M. See `vit`.
+
+    The networks of Self-Classifier's code, arXiv:2103.10994, spec 2.1, whose paper
+    reports none; for 32 pixels patches of 4. Crops of other sizes go through them as
+    well, see `PositionTable`.
+    """
+    return vit(image_shape, patch, 192, 12, 3)
+
+
+def vit_small(image_shape, patch: Count = 16):
+    """Width 384, 12 blocks of 6 heads: DeiT-S; 21.7 M. See `vit_tiny`."""
+    return vit(image_shape, patch, 384, 12, 6)
+
+
+def vit_base(image_shape, patch: Count = 16):
+    """Width 768, 12 blocks of 12 heads: ViT-B; 85.8 M. See `vit_tiny`."""
+    return vit(image_shape, patch, 768, 12, 12)
