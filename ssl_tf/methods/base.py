@@ -1,9 +1,11 @@
 """The one training step of the house. Every method is a `Method`."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
-from ssl_tf.ops import chance, distribute, recompute
+from ssl_tf.ops import chance, distribute, recompute, view_major
 from ssl_tf.ops.sizes import any_size
 
 
@@ -109,15 +111,21 @@ class Method(keras.Model):
             micro-batches the gradients are those of the global mean.
         """
         optimizer = optimizer or self.optimizer
-        key = batch.get("key")
-        with chance.keyed(key), tf.GradientTape() as tape:
+        with self.about(batch), tf.GradientTape() as tape:
             terms = self.objective(batch, training=True)
             loss = sum(tf.reduce_mean(terms[name]) for name in self.minimised)
             loss = loss / (distribute.replicas() * micro_batches)
             loss = optimizer.scale_loss(loss)
-        with chance.keyed(key):  # recomputed parts draw their masks again
+        with self.about(batch):  # recomputed parts draw their masks again
             gradients = tape.gradient(loss, self.trainable_variables)
         return gradients, terms
+
+    @contextlib.contextmanager
+    def about(self, batch):
+        """Layers inside know which images they see, and how many."""
+        count = batch["label"].shape[0]
+        with chance.keyed(batch.get("key")), view_major.rows_of(count):
+            yield
 
     def compile(self, optimizer, **kwargs):
         """See `keras.Model.compile`; the loss is the method's own."""
