@@ -204,6 +204,12 @@ def view_size(parts, source=None):
     return facts.size if facts else None
 
 
+def work(recipes, size):
+    """Images of `size` pixels that all views of one image are worth, by area."""
+    share = lambda recipe: ((recipe.size or size) / size) ** 2
+    return sum(recipe.images * share(recipe) for recipe in recipes)
+
+
 def name_of(parts):
     """The data set's name in the tables, from the callable it was bound to."""
     return next(n for n, f in DATASETS.items() if f is parts.dataset.func)

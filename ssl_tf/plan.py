@@ -102,12 +102,12 @@ def parameters(model):
 
 def memory(rehearsed, share):
     """Estimate in bytes a device: weights, gradients, slots, activations kept."""
-    from ssl_tf import rehearsal
+    from ssl_tf import experiment
 
     model, parts = rehearsed.method, rehearsed.parts
     bytes_each = 4 if parts.train.precision == "float32" else 2
     local = parts.train.batch_size // share // parts.train.accumulate
-    kept = cost.activations(model) * rehearsal.views(parts, rehearsed.size)
+    kept = cost.activations(model) * experiment.work(parts.recipes, rehearsed.size)
     kept *= local * bytes_each
     if parts.train.recompute:
         kept /= 2

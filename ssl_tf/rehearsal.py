@@ -51,14 +51,6 @@ def evenly(classes):
     return np.random.default_rng(0).random((classes, classes))
 
 
-def views(parts, size):
-    """How many images of this side, in pixels, the views of an image amount to."""
-    areas = (
-        recipe.images * (recipe.shape(size)[-2] / size) ** 2 for recipe in parts.recipes
-    )
-    return sum(areas)
-
-
 class Rehearsal:
     """A method and its loop, fed with the same random images again and again.
 
@@ -90,7 +82,8 @@ class Rehearsal:
     def flops(self):
         """Of one image's forward and backward pass, all views; by area, other sizes."""
         shape = (self.size, self.size, 3)
-        return cost.training_flops(self.method, shape) * views(self.parts, self.size)
+        count = experiment.work(self.parts.recipes, self.size)
+        return cost.training_flops(self.method, shape) * count
 
     def loop(self, xla=None):
         """A fed `Loop`; `xla` as the config says if `None`."""

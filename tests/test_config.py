@@ -75,7 +75,7 @@ def test_run_all_names_configs_and_variants_that_exist():
     "name", [n for n, e in results.catalogue()["experiments"].items() if "gflop" in e]
 )
 def test_the_listed_cost_is_the_models(name):
-    from ssl_tf import cost, opening, rehearsal
+    from ssl_tf import cost, opening
 
     entry = results.catalogue()["experiments"][name]
     path = config.home() / "configs" / f"{entry['config']}.yaml"
@@ -84,7 +84,7 @@ def test_the_listed_cost_is_the_models(name):
     method = opening.settle_groups(parts.method, None)
     model = experiment.build(parts, method, classes, size)
     flops = cost.training_flops(model, (size, size, 3))
-    flops *= rehearsal.views(parts, size)
+    flops *= experiment.work(parts.recipes, size)
     assert abs(flops / 1e9 / entry["gflop"] - 1) < 0.01
 
 

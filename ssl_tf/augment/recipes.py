@@ -72,6 +72,7 @@ RECIPES = {
     "plain": plain,
     "rotations": contrastive.rotations,
     "scatsimclr": contrastive.scatsimclr,
+    "self_classifier": contrastive.self_classifier,
     "shift_flip": shift_flip,
     "simclr": contrastive.simclr,
     "simsiam": contrastive.simsiam,

@@ -16,7 +16,13 @@ from ssl_tf.backbones.scatsimclr import (
     scatsimclr30,
     scatsimclr45,
 )
-from ssl_tf.backbones.vit import vit, vit_small_timm048
+from ssl_tf.backbones.vit import (
+    vit,
+    vit_base,
+    vit_small,
+    vit_small_timm048,
+    vit_tiny,
+)
 from ssl_tf.backbones.vit_minimal import vit_minimal
 from ssl_tf.backbones.wide_resnet import se_wrn16_8, wide_resnet, wrn28_10
 
@@ -44,8 +50,11 @@ BACKBONES = {
     "scatsimclr45": scatsimclr45,
     "se_wrn16_8": se_wrn16_8,
     "vit": vit,
+    "vit_base": vit_base,
     "vit_minimal": vit_minimal,
+    "vit_small": vit_small,
     "vit_small_timm048": vit_small_timm048,
+    "vit_tiny": vit_tiny,
     "wide_resnet": wide_resnet,
     "wrn28_10": wrn28_10,
 }

@@ -7,7 +7,7 @@ from keras import layers
 from ssl_tf.errors import BadInput
 from ssl_tf.layers.attention import Scale, block, norm
 from ssl_tf.layers.initial import torch_uniform
-from ssl_tf.layers.tokens import ClassToken, PositionTable
+from ssl_tf.layers.tokens import ClassToken, FirstToken, PositionTable, Tokens
 from ssl_tf.schema import Count, Fraction, Positive
 
 
@@ -84,8 +84,7 @@ def check(image_shape, patch):
 
 def tokens(images, width, patch):
     """`[B, H, W, C]` -> `[B, N, width]`: N patches side by side, row by row."""
-    x = patches(images, width, patch, patch)
-    return layers.Reshape((x.shape[1] * x.shape[2], width), name="tokens")(x)
+    return Tokens(name="tokens")(patches(images, width, patch, patch))
 
 
 def patches(images, width, patch, stride):
@@ -103,7 +102,7 @@ def patches(images, width, patch, stride):
 
 def first_token(x, epsilon):
     """`[B, N, C]` -> `[B, C]`: the class token, normalised by itself."""
-    x = layers.Cropping1D((0, x.shape[1] - 1), name="first")(x)
+    x = FirstToken(name="first")(x)
     return layers.Flatten(name="features")(norm(x, epsilon, "head_norm"))
 
 
@@ -130,3 +129,23 @@ def vit_small_timm048(image_shape, scale: Scale = "head", drop_path: Fraction = 
         scale=scale,
         drop_path=drop_path,
     )
+
+
+def vit_tiny(image_shape, patch: Count = 16):
+    """Width 192, 12 blocks of 3 heads: DeiT-Ti; 5.5 M. See `vit`.
+
+    The networks of Self-Classifier's code, arXiv:2103.10994, spec 2.1, whose paper
+    reports none; for 32 pixels patches of 4. Crops of other sizes go through them as
+    well, see `PositionTable`.
+    """
+    return vit(image_shape, patch, 192, 12, 3)
+
+
+def vit_small(image_shape, patch: Count = 16):
+    """Width 384, 12 blocks of 6 heads: DeiT-S; 21.7 M. See `vit_tiny`."""
+    return vit(image_shape, patch, 384, 12, 6)
+
+
+def vit_base(image_shape, patch: Count = 16):
+    """Width 768, 12 blocks of 12 heads: ViT-B; 85.8 M. See `vit_tiny`."""
+    return vit(image_shape, patch, 768, 12, 12)

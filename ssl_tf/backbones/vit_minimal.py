@@ -7,7 +7,7 @@ from keras import layers
 
 from ssl_tf.backbones.vit import check, tokens
 from ssl_tf.layers.attention import block, norm
-from ssl_tf.layers.tokens import ClassToken, PositionTable
+from ssl_tf.layers.tokens import ClassToken, FirstToken, PositionTable
 from ssl_tf.schema import Count, Positive
 
 EPSILON = 1e-5
@@ -55,7 +55,7 @@ def vit_minimal(
     for i in range(1, depth + 1):
         x = block(x, f"stage1_block{i}", heads, mlp, head_width=head_width, **more)
     pool = (
-        layers.Cropping1D((0, x.shape[1] - 1), name="pooled")
+        FirstToken(name="pooled")
         if pooling == "cls"
         else layers.GlobalAveragePooling1D(keepdims=True, name="pooled")
     )

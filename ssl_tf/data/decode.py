@@ -45,14 +45,30 @@ def decode_box(data, box):
             data, window, 3, dct_method="INTEGER_ACCURATE"
         )
 
-    def from_other():
-        image = other(data)
-        height, width, _ = tf.unstack(tf.shape(image))
-        top, left, height, width = tf.unstack(box(height, width))
-        return image[top : top + height, left : left + width]
-
+    from_other = lambda: part(other(data), box)
     image = tf.cond(tf.io.is_jpeg(data), from_jpeg, from_other)
     return tf.ensure_shape(image, [None, None, 3])
+
+
+def part(image, box):
+    """`[h', w', 3]`, a box of a decoded image; see `decode_box`."""
+    height, width, _ = tf.unstack(tf.shape(image))
+    top, left, height, width = tf.unstack(box(height, width))
+    return image[top : top + height, left : left + width]
+
+
+def opened(data, once):
+    """`(() -> the image, box -> its part)` of an encoded image; see `decode_box`.
+
+    Args:
+        data: bytes of an image file.
+        once: decode all of it, once: for many boxes three to five times faster, and at
+            a box's edge with the colours of a JPEG that PIL shows there.
+    """
+    if not once:
+        return lambda: decode(data), lambda box: decode_box(data, box)
+    image = decode(data)
+    return lambda: image, lambda box: part(image, box)
 
 
 def jpeg(data):

@@ -1,19 +1,21 @@
 """From indices to views: batch by batch from memory, image by image from files."""
 
 import functools
+import itertools
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from ssl_tf.augment import crop, geometry, planes
 from ssl_tf.augment.recipe import unit
-from ssl_tf.data.decode import decode, decode_box
+from ssl_tf.data.decode import opened
 from ssl_tf.data.drawn import Drawn
 from ssl_tf.data.mapped import Stacked
 from ssl_tf.ops import draws
 
 PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
 SHARED = 2**16  # views whose seeds are of steps count from here
+FEW = 2  # views up to which each decodes no more of a file than it wants
 
 
 class Viewing(NamedTuple):
@@ -33,8 +35,22 @@ class Viewing(NamedTuple):
     size: int
     fit: str = "centre"
 
-    def seeds(self, batch, view):
-        """Of what is cut out, of the change, of the flip: each `[B]`, or `[B K]`."""
+    @property
+    def runs(self):
+        """Lists of views in a row that one recipe makes; they are computed as one."""
+        ranges = itertools.groupby(range(len(self.recipes)), lambda i: self.recipes[i])
+        return [list(places) for _, places in ranges]
+
+    def seeds(self, batch, run):
+        """Of what is cut out, of the change, of the flip: each `[V B]` or `[V B K]`.
+
+        V views of a run follow each other, then images, then their K copies.
+        """
+        each = zip(*(self.seeds_of(batch, view) for view in run))
+        return tuple(tf.concat(seeds, 0) for seeds in each)
+
+    def seeds_of(self, batch, view):
+        """The same of one view."""
         recipe, epoch = self.recipes[view], batch["epoch"]
         mine = draws.seeds(self.seed, epoch, batch["index"], view)
         if recipe.copies:
@@ -54,18 +70,22 @@ class Viewing(NamedTuple):
         Args:
             batch: `{"epoch": [], "step": [], "index": [B]}`, and `"moves"` `[B, 3]`
                 if they are given.
-            cuts: list of `[B, h, w, 3]`, uint8, or float32 in [0, 255]; where the
-                recipe has `planes`, `[B, 3, h, w]`, in its range.
+            cuts: one a run of views, list of `[V B, h, w, 3]`, uint8, or float32 in
+                [0, 255]; where the recipe has `planes`, `[V B, 3, h, w]`, in its
+                range.
         """
-        return tuple(self.view(batch, *each) for each in enumerate(cuts))
+        done = (self.changed(batch, *each) for each in zip(self.runs, cuts))
+        parts = (tf.split(x, len(run)) for run, x in zip(self.runs, done))
+        return tuple(itertools.chain(*parts))
 
-    def view(self, batch, view, x):
-        recipe = self.recipes[view]
+    def changed(self, batch, run, x):
+        recipe = self.recipes[run[0]]
         normal = self.normal.by_rows if recipe.normalised else lambda x: x
         if "moves" in batch:
-            rows, columns, flip = tf.unstack(tf.cast(batch["moves"], tf.int32), axis=1)
+            moves = tf.tile(tf.cast(batch["moves"], tf.int32), [len(run), 1])
+            rows, columns, flip = tf.unstack(moves, axis=1)
             return normal(unit(geometry.shift(x, rows, columns, flip > 0)))
-        seeds = self.seeds(batch, view)[1]
+        seeds = self.seeds(batch, run)[1]
         if recipe.planes is None:
             x = recipe.change(x if recipe.exact else unit(x), seeds)
             return normal(unit(x) if recipe.exact else x)
@@ -83,8 +103,7 @@ def from_memory(taken, source, viewing, local):
     def cut(batch):
         images = taken_from(batch["index"], batch["epoch"])
         images = tf.ensure_shape(images, [local, *source.images.shape[1:]])
-        views = range(len(viewing.recipes))
-        cuts = [cut_from(images, viewing, batch, view) for view in views]
+        cuts = [cut_from(images, viewing, batch, run) for run in viewing.runs]
         return batch | {"views": viewing.views(batch, cuts)}
 
     return taken.map(cut, **PARALLEL)
@@ -110,19 +129,21 @@ def gatherer(images, seed=0):
     return lambda index, epoch=0: tf.gather(stored, index)
 
 
-def cut_from(images, viewing, batch, view):
-    """What one view starts from, of uint8 images `[B, h, w, 3]` in memory."""
-    recipe = viewing.recipes[view]
+def cut_from(images, viewing, batch, run):
+    """What a run of views starts from, of uint8 images `[B, h, w, 3]` in memory."""
+    recipe = viewing.recipes[run[0]]
     side = viewing.side(recipe)
-    of_cut, _, of_flip = viewing.seeds(batch, view)
+    of_cut, _, of_flip = viewing.seeds(batch, run)
     if recipe.copies:
         turned = [geometry.quarter(images, turns) for turns in recipe.copies]
         images = tf.stack(turned, axis=1)
         images = tf.reshape(images, [-1, *images.shape[2:]])
     if recipe.first and images.shape[1:3] != (side, side):
         images = planes.back(crop.whole(images, side, recipe.first))
+    again = lambda x: tf.tile(x, [len(run), 1, 1, 1])
     if recipe.boxes is None:
-        return uncut(images, recipe, viewing)
+        return again(uncut(images, recipe, viewing))
+    images = again(images)
     height, width = (tf.fill(tf.shape(of_cut), x) for x in images.shape[1:3])
     boxes = recipe.boxes(of_cut, height, width)
     if recipe.planes is None:
@@ -156,8 +177,8 @@ def from_files(taken, source, viewing, local):
         # A batch of one: what happens to an image does not depend on its neighbours.
         alone = {key: x[None] for key, x in one.items() if key not in ("epoch", "step")}
         alone |= {"epoch": one["epoch"], "step": one["step"]}
-        views = range(len(viewing.recipes))
-        cuts = [cut_out(data, viewing, alone, view) for view in views]
+        file = opened(data, once=len(viewing.recipes) > FEW)
+        cuts = [cut_out(file, viewing, alone, run) for run in viewing.runs]
         return one | {"views": tuple(x[0] for x in viewing.views(alone, cuts))}
 
     def apart(batch):
@@ -171,21 +192,31 @@ def from_files(taken, source, viewing, local):
     return each.batch(local, drop_remainder=True, **PARALLEL).map(together)
 
 
-def cut_out(data, viewing, alone, view):
-    """What one view of an encoded image starts from, `[1, ...]` or `[K, ...]`."""
-    recipe = viewing.recipes[view]
+def cut_out(file, viewing, alone, run):
+    """What a run of V views of a file starts from, `[V, ...]` or `[V K, ...]`.
+
+    Args:
+        file: pair of `decode.opened`.
+        viewing: `Viewing`.
+        alone: `batch` of one image, see `Viewing.views`.
+        run: list of views.
+    """
+    whole, part = file
+    recipe = viewing.recipes[run[0]]
     side = viewing.side(recipe)
-    of_cut, _, of_flip = viewing.seeds(alone, view)
+    of_cut, _, of_flip = viewing.seeds(alone, run)
     if recipe.copies or recipe.first:
-        image = decode(data)
-        turned = [geometry.quarter(image[None], k)[0] for k in recipe.copies or (0,)]
+        image, copies = whole(), recipe.copies or (0,)
+        turned = [geometry.quarter(image[None], turns)[0] for turns in copies]
+        turned = turned * len(run)
         cut = lambda i: cut_of_whole(turned[i], recipe, of_cut[i : i + 1], side)
         cuts = tf.stack([cut(i) for i in range(len(turned))])
     elif recipe.boxes is None:
-        cuts = crop.fit_one(decode(data), side, fit=viewing.fit)[None]
+        cuts = tf.stack([crop.fit_one(whole(), side, fit=viewing.fit)] * len(run))
     else:
-        box = lambda height, width: recipe.boxes(of_cut, height[None], width[None])[0]
-        cuts = crop.resize_one(decode_box(data, box), side, recipe.method)[None]
+        box = lambda i: lambda *sides: boxes_of(recipe, of_cut[i : i + 1], *sides)
+        cut = lambda i: crop.resize_one(part(box(i)), side, recipe.method)
+        cuts = tf.stack([cut(i) for i in range(len(run))])
     if recipe.planes is None:
         return cuts
     cuts = planes.of(cuts)
@@ -194,6 +225,11 @@ def cut_out(data, viewing, alone, view):
     if recipe.rounding:
         return crop.bounded(cuts, 255.0)
     return tf.clip_by_value(cuts * (1 / 255), 0.0, 1.0)
+
+
+def boxes_of(recipe, seed, height, width):
+    """`[4]` int32, the box of one seed `[1]` in an image of these sides."""
+    return recipe.boxes(seed, height[None], width[None])[0]
 
 
 def cut_of_whole(image, recipe, seeds, side):

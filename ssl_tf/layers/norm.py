@@ -1,13 +1,16 @@
 """Batch normalisation with the papers' three independent constants."""
 
+import math
+
 import keras
 from keras import ops
 
-from ssl_tf.ops import distribute
+from ssl_tf.errors import BadInput
+from ssl_tf.ops import distribute, view_major
 
 
 class BatchNorm(keras.layers.Layer):
-    """Normalises the last axis with the moments of the global batch.
+    """Normalises the last axis with the moments of the global batch, or of groups.
 
     Keras' own layer is unfused, keeps the biased variance and synchronises with one
     collective a moment. Here: one fused kernel where the batch is local, one packed
@@ -22,6 +25,14 @@ class BatchNorm(keras.layers.Layer):
             TensorFlow 1's fused op do, or without.
         center: learn a shift, `beta`.
         scale: learn a factor, `gamma`.
+        gamma: initial values of it.
+        group: images whose moments are taken together: the first so many of the global
+            batch, the next, ...; all views of an image are in its group (see
+            `ops.view_major`). Any number of replicas gives what one does. The running
+            statistics are the mean over groups. 0: all images of the batch.
+
+    Raises:
+        BadInput: groups that do not divide the batch.
 
     Source:
         Ioffe and Szegedy, arXiv:1502.03167, alg. 1; the constants are each paper's.
@@ -35,6 +46,7 @@ class BatchNorm(keras.layers.Layer):
         center=True,
         scale=True,
         gamma="ones",
+        group=0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -44,6 +56,7 @@ class BatchNorm(keras.layers.Layer):
         self.center = center
         self.scale = scale
         self.gamma_initializer = keras.initializers.get(gamma)
+        self.group = group
         self.supports_masking = True
 
     def build(self, shape):
@@ -69,7 +82,9 @@ class BatchNorm(keras.layers.Layer):
     def call(self, x, training=False):
         if not (training and self.trainable):
             return self.affine(x, self.moving_mean, self.moving_variance)
-        if distribute.replicas() == 1 and keras.backend.backend() == "tensorflow":
+        if self.group and self.group != whole(x, self.group):
+            y, mean, variance, count = self.grouped(x)
+        elif distribute.replicas() == 1 and keras.backend.backend() == "tensorflow":
             y, mean, variance, count = self.fused(x)
         else:
             mean, variance, count = global_moments(x)
@@ -107,6 +122,16 @@ class BatchNorm(keras.layers.Layer):
         variance = variance * ((count - 1.0) / count)
         return tf.reshape(y, shape), mean, variance, count
 
+    def grouped(self, x):
+        """The same by groups of images; mean and variance are their groups' means."""
+        views = view_major.views(x.shape[0])
+        here = x.shape[0] // views
+        part = math.gcd(here, self.group)  # images that share their group
+        rows = ops.reshape(x, (views, here // part, -1, x.shape[-1]))
+        own, kept, count = group_moments(rows, self.group // part)
+        y = self.affine(rows, *own)
+        return ops.reshape(y, ops.shape(x)), *kept, count
+
     def move(self, running, value):
         value = ops.stop_gradient(ops.cast(value, running.dtype))
         running.assign(running * self.momentum + value * (1.0 - self.momentum))
@@ -122,7 +147,31 @@ class BatchNorm(keras.layers.Layer):
             "center": self.center,
             "scale": self.scale,
             "gamma": keras.initializers.serialize(self.gamma_initializer),
+            "group": self.group,
         }
+
+
+def in_groups(model, images):
+    """Sets the `group` of every batch norm in a model or layer, and in its parts."""
+    if isinstance(model, BatchNorm):
+        model.group = images
+    for part in getattr(model, "layers", ()):
+        in_groups(part, images)
+
+
+def whole(x, group):
+    """Images in the global batch that rows `x` are views of.
+
+    Raises:
+        BadInput: groups of `group` images do not divide them.
+    """
+    count = x.shape[0] // view_major.views(x.shape[0]) * distribute.replicas()
+    if count % group:
+        raise BadInput(
+            f"batch norm in groups of {group} images: they must divide the batch of "
+            f"{count}."
+        )
+    return count
 
 
 def global_moments(x):
@@ -141,7 +190,45 @@ def global_moments(x):
     if distribute.replicas() > 1:
         packed = ops.expand_dims(ops.stack([mean, variance]), 0)  # [1, 2, C]
         means, variances = ops.unstack(distribute.gather(packed), axis=1)  # [R, C]
-        mean = ops.mean(means, 0)
-        variance = ops.mean(variances, 0) + ops.mean(ops.square(means - mean), 0)
+        mean, variance = pooled(means, variances, 0)
         count = count * distribute.replicas()
     return mean, variance, count
+
+
+def group_moments(x, parts):
+    """Mean and biased variance of groups of images, whatever replicas they lie on.
+
+    Groups within a replica exchange nothing but what the running statistics need.
+
+    Args:
+        x: `[V, P, S, C]`: views; parts of groups, which go on on the next replica;
+            images and places; channels.
+        parts: int, how many in a row, over all replicas, make up a group.
+
+    Returns:
+        `((mean, variance) [P, 1, C]` of each part's group, `(mean, variance) [C]` over
+        all groups, the number of values behind one of a group `[])` in float32.
+    """
+    x = ops.cast(x, "float32")
+    mean, variance = ops.mean(x, (0, 2)), ops.var(x, (0, 2))  # [P, C]
+    count = ops.cast(ops.size(x) // (x.shape[1] * x.shape[3]) * parts, "float32")
+    replicas = distribute.replicas()
+    if parts > 1:
+        packed = distribute.gather(ops.stack([mean, variance], 1))  # [R P, 2, C]
+        packed = ops.reshape(packed, (-1, parts, 2, x.shape[3]))
+        means, variances = pooled(packed[:, :, 0], packed[:, :, 1], 1)  # [G, C]
+        mine = (distribute.place() * x.shape[1] + ops.arange(x.shape[1])) // parts
+        mean, variance = (ops.take(all, mine, 0) for all in (means, variances))
+        kept = ops.stack([ops.mean(means, 0), ops.mean(variances, 0)])
+    else:
+        kept = ops.stack([ops.mean(mean, 0), ops.mean(variance, 0)])
+        kept = distribute.total(ops.stop_gradient(kept)) / replicas
+    own = ops.expand_dims(mean, 1), ops.expand_dims(variance, 1)
+    return own, ops.unstack(kept), count
+
+
+def pooled(means, variances, axis):
+    """Moments of the union of parts of one size, whose moments lie along `axis`."""
+    mean = ops.mean(means, axis, keepdims=True)
+    within, between = ops.mean(variances, axis), ops.square(means - mean)
+    return ops.squeeze(mean, axis), within + ops.mean(between, axis)

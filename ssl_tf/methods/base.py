@@ -1,9 +1,12 @@
 """The one training step of the house. Every method is a `Method`."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
-from ssl_tf.ops import chance, distribute, recompute
+from ssl_tf.ops import chance, distribute, recompute, view_major
+from ssl_tf.ops.sizes import any_size
 
 
 class Method(keras.Model):
@@ -44,7 +47,7 @@ class Method(keras.Model):
         self.backbone = backbone
         self.taps = tuple(taps)
         tapped = [backbone.get_layer(tap).output for tap in self.taps]
-        model = keras.Model(backbone.input, [backbone.output, *tapped])
+        model = any_size(keras.Model(backbone.input, [backbone.output, *tapped]))
         # Functions, not models: as attributes those would be saved as weights.
         self.forward = lambda images, training: keras.tree.flatten(
             model(images, training=training)
@@ -75,7 +78,7 @@ class Method(keras.Model):
         return {"features": self.features(images, training=False)[0]}
 
     def features(self, images, training):
-        """`[features, *outputs of the tapped layers]`."""
+        """`[features, *outputs of the tapped layers]` of images of any size."""
         training = training and not self.still
         if self.recomputed is not None and training:
             return self.recomputed(images)
@@ -116,15 +119,21 @@ class Method(keras.Model):
             micro-batches the gradients are those of the global mean.
         """
         optimizer = optimizer or self.optimizer
-        key = batch.get("key")
-        with chance.keyed(key), tf.GradientTape() as tape:
+        with self.about(batch), tf.GradientTape() as tape:
             terms = self.objective(batch, training=True)
             loss = sum(tf.reduce_mean(terms[name]) for name in self.minimised)
             loss = loss / (distribute.replicas() * micro_batches)
             loss = optimizer.scale_loss(loss)
-        with chance.keyed(key):  # recomputed parts draw their masks again
+        with self.about(batch):  # recomputed parts draw their masks again
             gradients = tape.gradient(loss, self.trainable_variables)
         return gradients, terms
+
+    @contextlib.contextmanager
+    def about(self, batch):
+        """Layers inside know which images they see, and how many."""
+        count = batch["label"].shape[0]
+        with chance.keyed(batch.get("key")), view_major.rows_of(count):
+            yield
 
     def compile(self, optimizer, **kwargs):
         """See `keras.Model.compile`; the loss is the method's own."""

@@ -8,7 +8,7 @@ from keras import layers, ops
 
 from ssl_tf.errors import BadInput
 from ssl_tf.layers.neighbours import Neighbours
-from ssl_tf.layers.norm import BatchNorm
+from ssl_tf.layers.norm import BatchNorm, in_groups
 from ssl_tf.layers.weight_norm import WeightNorm
 from ssl_tf.losses.uniform_prior import uniform_prior
 from ssl_tf.methods.self_supervised import SelfSupervised
@@ -45,6 +45,8 @@ class SelfClassifier(SelfSupervised):
         neighbours: the first view's embedding is its nearest neighbour's, as soon as
             the queue is full; `False` only watches how often labels agree.
         train_heads: `False` leaves the classifiers as they are drawn.
+        group: images of the global batch that share batch norm, with all their views,
+            in backbone and projection; 1,364 in the paper, 0 all of them.
         probe: see `SelfSupervised`.
 
     Raises:
@@ -76,6 +78,7 @@ class SelfClassifier(SelfSupervised):
         queue: Whole | Literal["auto"] = "auto",
         neighbours: bool = True,
         train_heads: bool = True,
+        group: Whole = 0,
         probe: bool = False,
     ):
         super().__init__(backbone, "self_classifier", classes, probe)
@@ -84,6 +87,8 @@ class SelfClassifier(SelfSupervised):
         width = backbone.output_shape[-1]
         dim = dim if depth else width
         self.mlp = mlp(width, hidden, dim, depth, norm, activation)
+        for part in (backbone, self.mlp):
+            in_groups(part, group)
         self.heads = [WeightNorm(k, name=f"head{i}") for i, k in enumerate(heads)]
         for head in self.heads:
             head.build((None, dim))

@@ -5,6 +5,8 @@ import re
 import keras
 from keras import ops
 
+from ssl_tf.ops.sizes import any_size
+
 
 def cuts(backbone, every, needed=()):
     """Names of the layers between which activations are dropped, in network order.
@@ -32,11 +34,11 @@ def cut(model, names):
             output alone.
 
     Returns:
-        list of models, each fed with the output of the one before; one more than
-        `names`.
+        list of models, each fed with the output of the one before, of images of any
+        size; one more than `names`.
     """
     ends = [model.get_layer(name).output for name in names] + [model.output]
-    return [keras.Model(a, b) for a, b in zip([model.input, *ends], ends)]
+    return [any_size(keras.Model(a, b)) for a, b in zip([model.input, *ends], ends)]
 
 
 def run(parts, images):

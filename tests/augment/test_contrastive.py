@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ssl_tf.augment import contrastive, planes
+from ssl_tf.augment import composed, contrastive, planes
 from ssl_tf.augment.recipes import RECIPES
 from ssl_tf.ops import draws
 
@@ -106,7 +106,7 @@ def test_solarisation_inverts_what_is_bright():
     for rounding, scale in ((True, 255.0), (False, 1.0)):
         off = {"flip": False, "p_jitter": 0.0, "p_grey": 0.0, "p_blur": 0.0}
         off |= {"p_solarise": 1.0, "rounding": rounding}
-        recipe = contrastive.composed(16, None, **off)
+        recipe = composed.composed(16, None, **off)
         x = planes.of(image if rounding else image / 255)
         out = planes.back(recipe.planes(x, seeds(1))) * (255 / scale)
         np.testing.assert_allclose(out, expected, 0, 1e-4)

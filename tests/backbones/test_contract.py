@@ -98,5 +98,7 @@ def test_every_named_backbone_is_under_contract():
     families = {name.rstrip("0123456789_") for name in small.BACKBONES}
     for name in BACKBONES:
         stem = name.replace("wrn", "wide_resnet").removesuffix("_b0")
-        stem = stem.removesuffix("_tiny").rstrip("0123456789_")
+        for size in ("_tiny", "_small", "_base"):
+            stem = stem.removesuffix(size)
+        stem = stem.rstrip("0123456789_")
         assert stem in families, name
