@@ -201,11 +201,11 @@ def named(
 
 
 # Arguments that make another result of the same evaluation.
-TELLING = ("level", "head", "task", "kmeans")
+TELLING = ("level", "head", "task", "kmeans", "scratch")
 
 
 def label(name, function, given, changes, dataset):
-    """What a result is called: `linear`, `linear:p2`, `clustering:head1`, `knn@stl10`.
+    """What a result is called: `linear`, `linear:p2`, `finetune:scratch`, `knn@stl10`.
 
     Results of the same name replace each other in tables and pictures, so another
     level, head or task than the config's, or another data set, stands in the name.
@@ -223,6 +223,8 @@ def telling(key, value):
     """How the value of an argument stands in a result's name."""
     if isinstance(value, dict):
         return "_".join([key, *(f"{k}{v}" for k, v in value.items())])
+    if key == "scratch":
+        return key if value else "pretrained"
     return f"head{value}" if key == "head" else "+".join(map(str, listed(value)))
 
 
