@@ -141,6 +141,9 @@ def test_other_levels_stand_in_a_results_name():
     assert label("linear", plain, {}, {"level": "features"}, None) == "linear"
     assert label("linear", plain, given, {"level": "p2"}, None) == "linear"
     assert label("linear", plain, given, {"level": ["z", "p1"]}, "x") == "linear:z+p1@x"
+    assert label("finetune", EVALUATIONS["finetune"], {}, {"scratch": True}, None) == (
+        "finetune:scratch"
+    )
     three = EVALUATIONS["linear_gsimclr"]
     assert label("a", three, {}, {"level": ["p1", "p2", "p3"]}, None) == "a"
     assert label("a", three, {}, {"level": "p1"}, None) == "a:p1"
