@@ -50,7 +50,7 @@ def test_two_replicas_train_like_one_dropout_included(name, two_replicas):
     make = small.METHODS[name]
     one = built(make)
     # Gradients through batch norm and unit vectors are large: rounding grows with them.
-    rates = [1e-3] * 3 if one.couples else RATES
+    rates = [1e-3] * 3 if one.couples or one.attributes else RATES
     two = train(built(make, two_replicas), two_replicas, rates=rates)
     # Of two vectors equal to rounding either may be nearer: no match is compared.
     terms = [i for i, term in enumerate(one.terms) if term != "match"]
