@@ -107,7 +107,7 @@ def test_the_combination_is_learnt_on_all_outputs(folder):
         (["confusion", "--set", "margin=0.5"], "confusion.margin: is 0.5"),
         (["confusion", "--set", "grups=2"], "unknown key 'grups'"),
         (["terms", "--groups", "2"], "goes with the evaluation `confusion`"),
-        (["kmeens"], "unknown name 'kmeens'. Have: combination, confusion, "),
+        (["kmeens"], "unknown name 'kmeens'. Have: clustering, combination, "),
     ],
 )
 def test_a_wrong_evaluation_is_refused(folder, arguments, message):

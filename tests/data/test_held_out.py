@@ -90,7 +90,8 @@ def test_the_faithful_run_shows_what_is_held_out_by_its_own_recipe(root):
 def test_the_faithful_fine_tuning_is_judged_so_and_pre_training_is_not(arch):
     path = config.find("simsiam", arch, "celeba")
     spec = config.load(path, "faithful")
-    assert spec["evaluations"]["finetune"]["data"] == {"held_out": "views"}
+    faithful = {"held_out": "views", "repeated": True}
+    assert spec["evaluations"]["finetune"]["data"] == faithful
     assert experiment.check(spec).data.held_out == "plain"
     with pytest.raises(BadInput, match="held_out: views needs a single view") as error:
         experiment.check(config.load(path, None, ["data.held_out=views"]))
