@@ -24,7 +24,8 @@ def test_shipped_weights_are_small_and_give_the_numbers_they_were_kept_with(
         (then,) = runs.results(folder)
         records = {record["evaluation"]: record for record in runs.results(own)}
         now = records[then["evaluation"]]["values"]["accuracy"]
-        assert now == pytest.approx(then["values"]["accuracy"], abs=0.004)
+        # Another processor's rounding moves up to two of the 500 images.
+        assert now == pytest.approx(then["values"]["accuracy"], abs=0.005)
     page = (tmp_path / "report.html").read_text()
     assert len(re.findall("<img", page)) >= 6 and "http" not in page.lower()
     assert "+JP" in (tmp_path / "RESULTS.md").read_text()
