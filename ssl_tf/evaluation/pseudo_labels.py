@@ -7,6 +7,7 @@ import numpy as np
 from ssl_tf.data import guided, orders
 from ssl_tf.evaluation import centres
 from ssl_tf.evaluation import store as stores
+from ssl_tf.evaluation.clusters import counts
 from ssl_tf.evaluation.knn import unit
 from ssl_tf.schema import Count, Whole
 
@@ -97,9 +98,7 @@ def agreement(cluster, label):
 
     if (label < 0).any():
         return {}
-    table = np.zeros((cluster.max() + 1, label.max() + 1), np.int64)
-    np.add.at(table, (cluster, label), 1)
-    purity = table.max(axis=1).sum() / len(label)
+    purity = counts(cluster, label).max(axis=1).sum() / len(label)
     return {
         "purity": float(purity),
         "nmi": float(normalized_mutual_info_score(label, cluster)),

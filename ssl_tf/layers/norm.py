@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from ssl_tf import cost
 from ssl_tf.errors import BadInput
 from ssl_tf.ops import distribute, view_major
 
@@ -153,10 +154,9 @@ class BatchNorm(keras.layers.Layer):
 
 def in_groups(model, images):
     """Sets the `group` of every batch norm in a model or layer, and in its parts."""
-    if isinstance(model, BatchNorm):
-        model.group = images
-    for part in getattr(model, "layers", ()):
-        in_groups(part, images)
+    for layer in cost.flat(model):
+        if isinstance(layer, BatchNorm):
+            layer.group = images
 
 
 def whole(x, group):

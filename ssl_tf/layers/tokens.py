@@ -84,26 +84,34 @@ class PositionTable(Learned):
         shape = tuple(x.shape[1:])
         table = ops.convert_to_tensor(self.table)
         if shape != tuple(self.table.shape):
-            table = fitted(table, shape)
+            between = lambda old, new: ops.cast(bicubic(old, new), table.dtype)
+            table = regridded(table, shape, between, ops)
         return x + ops.cast(table, x.dtype)
 
     def compute_output_shape(self, shape):
         return shape
 
 
-def fitted(table, shape):
-    """A tensor of positions `[H, W, C]` or `[1 + N, C]` for another grid of its kind.
+def regridded(table, shape, between, xp):
+    """Positions `[H, W, C]` or `[1 + N, C]` for another grid of their kind.
+
+    Args:
+        table: of the old grid; N tokens of a square one behind the class token's row,
+            which is kept.
+        shape: of the result.
+        between: `(old, new) -> [new, old]`, the matrix that interpolates a side.
+        xp: `numpy` or `keras.ops`, whichever `table` belongs to.
 
     Raises:
         BadInput: N is no square number.
     """
     if len(shape) == 3:
-        rows, columns = (bicubic(a, b) for a, b in zip(table.shape, shape[:2]))
-        rows, columns = (ops.cast(matrix, table.dtype) for matrix in (rows, columns))
-        return ops.einsum("ah,bw,hwc->abc", rows, columns, table)
+        rows, columns = (between(a, b) for a, b in zip(table.shape, shape[:2]))
+        return xp.einsum("ah,bw,hwc->abc", rows, columns, table)
     old, new = sides(table.shape[0], shape[0])
-    grid = fitted(ops.reshape(table[1:], (old, old, -1)), (new, new, shape[1]))
-    return ops.concatenate([table[:1], ops.reshape(grid, (new * new, -1))])
+    grid = xp.reshape(table[1:], (old, old, -1))
+    grid = regridded(grid, (new, new, shape[-1]), between, xp)
+    return xp.concatenate([table[:1], xp.reshape(grid, (new * new, -1))])
 
 
 def bicubic(old, new):
@@ -151,13 +159,7 @@ def resized(table, shape):
     table, shape = np.asarray(table), tuple(shape)
     if table.shape == shape or table.ndim != len(shape) or table.shape[-1] != shape[-1]:
         return table
-    if table.ndim == 3:
-        rows, columns = (between(a, b) for a, b in zip(table.shape, shape[:2]))
-        return np.einsum("ah,bw,hwc->abc", rows, columns, table).astype(table.dtype)
-    old, new = sides(len(table), shape[0])
-    width = shape[-1]
-    grid = resized(table[1:].reshape(old, old, width), (new, new, width))
-    return np.concatenate([table[:1], grid.reshape(-1, width)])
+    return regridded(table, shape, bilinear, np).astype(table.dtype)
 
 
 def sides(old, new):
@@ -175,7 +177,7 @@ def sides(old, new):
     return a, b
 
 
-def between(old, new):
+def bilinear(old, new):
     """`[new, old]`: the matrix that interpolates `old` values at `new` places."""
     place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(old)))

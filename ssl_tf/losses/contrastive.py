@@ -8,15 +8,16 @@ FLOOR = 1e-12  # of a squared norm, so that a zero vector has a gradient
 NEVER = -1e9  # the logit of an anchor with itself
 
 
-def unit(z):
-    """Rows of unit length, float32: z / sqrt(max(|z|^2, 1e-12)).
+def unit(z, floor=FLOOR):
+    """Rows of unit length, float32: z / sqrt(max(|z|^2, floor)).
 
     Args:
         z: `[B, D]`, any float type.
+        floor: float > 0.
     """
     z = ops.cast(z, "float32")
     squared = ops.sum(ops.square(z), axis=-1, keepdims=True)
-    return z * ops.rsqrt(ops.maximum(squared, FLOOR))
+    return z * ops.rsqrt(ops.maximum(squared, floor))
 
 
 def nt_xent(views, temperature):

@@ -10,13 +10,14 @@ from ssl_tf.errors import BadInput
 from ssl_tf.layers.neighbours import Neighbours
 from ssl_tf.layers.norm import BatchNorm, in_groups
 from ssl_tf.layers.weight_norm import WeightNorm
+from ssl_tf.losses.contrastive import unit
 from ssl_tf.losses.uniform_prior import uniform_prior
 from ssl_tf.methods.self_supervised import SelfSupervised
 from ssl_tf.ops import chance, distribute
 from ssl_tf.schema import Count, NonNegative, Positive, Whole
 
 MOST = 262_144  # embeddings the paper remembers
-FLOOR = 1e-7  # of an embedding's length
+FLOOR = 1e-14  # of an embedding's squared length
 
 
 class SelfClassifier(SelfSupervised):
@@ -123,7 +124,7 @@ class SelfClassifier(SelfSupervised):
 
     def embed(self, features, training):
         """`[B, D]` unit vectors of each view, float32; one pass for all."""
-        z = unit(self.mlp(ops.concatenate(features), training=training))
+        z = unit(self.mlp(ops.concatenate(features), training=training), FLOOR)
         return ops.split(z, len(features))
 
     def remember(self, batch, z, training):
@@ -144,19 +145,19 @@ class SelfClassifier(SelfSupervised):
 
     def count_params(self):
         """Of the network; what the queue remembers is none."""
-        kept = 0 if self.queue is None else self.queue.count_params()
-        return super().count_params() - kept
+        return super().count_params() - self.kept(0)[0]
 
     def kept(self, views):
         """The queue and its likenesses; about eight arrays the size of the logits."""
-        length = 0 if self.queue is None else self.queue.length
-        own = 0 if self.queue is None else self.queue.count_params()
-        return own, length + 8 * views * sum(head.classes for head in self.heads)
+        logits = 8 * views * sum(head.classes for head in self.heads)
+        if self.queue is None:
+            return 0, logits
+        return self.queue.count_params(), self.queue.length + logits
 
     def representations(self, images):
         """Levels "features", "z" (unit vectors) and "logits0", "logits1", ..."""
         features = self.features(images, training=False)[0]
-        z = unit(self.mlp(features, training=False))
+        z = unit(self.mlp(features, training=False), FLOOR)
         logits = {f"logits{i}": head(z) for i, head in enumerate(self.heads)}
         return {"features": features, "z": z} | logits
 
@@ -176,13 +177,6 @@ def mlp(width, hidden, dim, depth, norm, activation):
             x = BatchNorm(name=f"mlp_norm{i}")(x)
         x = layers.LeakyReLU(slope, name=f"mlp_relu{i}")(x)
     return keras.Model(features, x, name="mlp")
-
-
-def unit(x):
-    """Rows over max(length, 1e-7), float32."""
-    x = ops.cast(x, "float32")
-    squared = ops.sum(ops.square(x), axis=-1, keepdims=True)
-    return x / ops.sqrt(ops.maximum(squared, FLOOR**2))
 
 
 def share_used(logits):

@@ -10,8 +10,8 @@ from ssl_tf.layers.tokens import (
     FirstToken,
     PositionTable,
     Tokens,
-    between,
     bicubic,
+    bilinear,
     resized,
 )
 
@@ -33,9 +33,9 @@ def test_a_table_adds_its_own_value_at_each_place(rng, shape):
 
 def test_two_values_become_four_by_quarters():
     # Centres of the new places lie at -1/4, 1/4, 3/4, 5/4 of the old grid.
-    np.testing.assert_allclose(between(2, 4) @ [0.0, 4.0], [0, 1, 3, 4])
+    np.testing.assert_allclose(bilinear(2, 4) @ [0.0, 4.0], [0, 1, 3, 4])
     # Without antialiasing a smaller grid takes its neighbours only.
-    np.testing.assert_allclose(between(8, 2) @ np.arange(8.0), [1.5, 5.5])
+    np.testing.assert_allclose(bilinear(8, 2) @ np.arange(8.0), [1.5, 5.5])
 
 
 @pytest.mark.parametrize("old, new", [(14, 6), (6, 14), (7, 7), (5, 1), (1, 3)])

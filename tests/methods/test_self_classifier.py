@@ -10,7 +10,8 @@ import tensorflow as tf
 from given import golden
 
 from ssl_tf.errors import BadInput
-from ssl_tf.methods.self_classifier import mlp, queue_length, unit
+from ssl_tf.losses.contrastive import unit
+from ssl_tf.methods.self_classifier import FLOOR, mlp, queue_length, share_used
 
 KINDS = {"weight": ("kernel", "gamma"), "bias": ("bias", "beta")}
 KINDS |= {"running_mean": ("", "moving_mean"), "running_var": ("", "moving_variance")}
@@ -50,7 +51,7 @@ def test_the_projection_is_the_authors_with_its_gradients_and_statistics(number)
         v.assign(init[v.path])
     x = tf.Variable(arrays["x"])
     with tf.GradientTape() as tape:
-        out = unit(model(x, training=True))
+        out = unit(model(x, training=True), FLOOR)
         loss = tf.reduce_sum(out * arrays["cot"])
     np.testing.assert_allclose(out, arrays["train_out"], rtol=1e-5, atol=2e-6)
     wrt = {v.path: v.value for v in model.trainable_variables}
@@ -62,7 +63,7 @@ def test_the_projection_is_the_authors_with_its_gradients_and_statistics(number)
     after = taken(arrays, "after/", depth, norm)
     for v in model.non_trainable_variables:
         np.testing.assert_allclose(v, after[v.path], rtol=1e-5, atol=1e-6)
-    out = unit(model(x, training=False))
+    out = unit(model(x, training=False), FLOOR)
     np.testing.assert_allclose(out, arrays["eval_out"], rtol=1e-5, atol=2e-6)
 
 
@@ -124,7 +125,5 @@ def test_frozen_classifiers_are_not_trained():
 
 
 def test_classes_in_use_are_counted():
-    from ssl_tf.methods.self_classifier import share_used
-
     logits = np.eye(5, dtype="f4")[[0, 0, 3]]
     assert float(share_used(logits)) == pytest.approx(0.4)
