@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 
 import commands
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 from PIL import Image
 
 from ssl_tf import benchmark
-from ssl_tf.measure import by_pil, pipeline
+from ssl_tf.errors import BadInput
+from ssl_tf.evaluation.knn import unit
+from ssl_tf.measure import by_pil, knn, memory, pipeline
 
 
 @pytest.mark.slow
@@ -56,3 +59,51 @@ def test_speeds_are_taken_in_turns_and_shares_are_of_the_same_turn():
     assert pipeline.described([1.0, 4.0, 9.0], [2.0, 4.0, 3.0], "it") == (
         "4 images/s, 100% of it (50%-300%)"
     )
+
+
+def test_neighbours_are_measured_on_a_bank_on_disk_and_beside_scikit_learn(capsys):
+    small = ["--images", "3000", "--width", "16", "--queries", "300", "--rounds", "1"]
+    assert benchmark.main(["knn", *small]) == 0
+    printed = capsys.readouterr().out
+    assert "3,000 x 16 float16" in printed and "extrapolated" in printed
+    assert "scikit-learn, brute force" in printed and "x ours" in printed
+
+
+def test_programs_compared_find_the_same_neighbours(tmp_path):
+    bank = knn.drawn(tmp_path / "bank.npy", 2000, 16, 0)
+    queries = knn.drawn(tmp_path / "queries.npy", 10, 16, 1)
+    similarity, places = knn.ours(bank, queries)
+    distance, theirs = knn.sklearn_search(unit(bank), unit(queries))
+    np.testing.assert_allclose(1 - distance, similarity, atol=1e-6)
+    assert (theirs == places).mean() > 0.99
+
+
+def test_kmeans_tells_time_and_number_of_iterations(capsys):
+    small = ["--images", "500", "--width", "8", "--clusters", "5"]
+    assert benchmark.main(["kmeans", *small]) == 0
+    printed = capsys.readouterr().out
+    assert "500 x 8 float32, 5 clusters" in printed and "of at most 300" in printed
+
+
+def test_own_memory_grows_with_arrays_and_not_with_mapped_files(tmp_path):
+    file = knn.drawn(tmp_path / "file.npy", 65_536, 512, 0)
+    with memory.Anonymous() as mapped:
+        sum(float(file[i : i + 1024].max()) for i in range(0, len(file), 1024))
+    with memory.Anonymous() as own:
+        np.ones(2**24).sum()
+        time.sleep(0.1)
+    assert mapped.peak - mapped.before < 2**24
+    assert own.peak - own.before > 2**26
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["kmeans", "--images", "5"], "--clusters must be 1 to 5"),
+        (["knn", "--images", "5"], "must be at least 200"),
+        (["knn", "--width", "0"], "--width 0"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused_in_one_line(arguments, said):
+    with pytest.raises(BadInput, match=said):
+        benchmark.main(arguments)

@@ -12,6 +12,7 @@ from ssl_tf.schema import Count, Whole
 
 CHUNK = 4096  # images whose distances to all centres are held together
 ITERATIONS, TOLERANCE = 300, 1e-4
+ALGORITHM = "elkan"  # of scikit-learn, where features are wide
 
 
 class KMeans(NamedTuple):
@@ -74,7 +75,7 @@ def fitted(store, train, wanted, where="kmeans"):
             count,
             wanted.seed,
             wanted.restarts,
-            "elkan",
+            ALGORITHM,
             batch=wanted.batch,
             faiss=wanted.faiss,
             where=where,
