@@ -253,10 +253,11 @@ def save_weights(method, path, name):
             file.create_dataset(key, data=np.asarray(variable), track_times=False)
 
 
-def load_weights(method, path, more=False, fit=None):
+def load_weights(method, path, more=False, fit=None, but=()):
     """Fills a method (or a part of one: the file may hold `more`), all or nothing.
 
-    `fit(key, value, shape)` may change a value before shapes are compared.
+    `fit(key, value, shape)` may change a value before shapes are compared; layers in
+    `but` keep what they have.
 
     Raises:
         BadInput: the file is missing, damaged or of another model; misfits are listed.
@@ -265,17 +266,16 @@ def load_weights(method, path, more=False, fit=None):
 
     if not Path(path).exists():
         raise BadInput(f"{path}: no such weights; train the run to its end first.")
-    values = {}
-    keep = lambda key, item: (
-        values.update({key: item[()]}) if isinstance(item, h5py.Dataset) else None
-    )
+    values, sets = {}, h5py.Dataset
+    keep = lambda k, x: values.update({k: x[()]}) if isinstance(x, sets) else None
     try:
         with h5py.File(path) as file:
             file.visititems(keep)
     except (OSError, RuntimeError, KeyError) as error:
         why = " ".join(str(error).split())[:120]
         raise BadInput(f"{path}: is no readable weight file ({why}).") from None
-    ours = addressed(method)
+    taken = lambda found: {k: v for k, v in found.items() if k.split("/")[0] not in but}
+    ours, values = taken(addressed(method)), taken(values)
     for key in ours.keys() & values.keys() if fit else ():
         values[key] = fit(key, values[key], ours[key].shape)
     misfits = [f"{key} is missing" for key in ours if key not in values]

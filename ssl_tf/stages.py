@@ -21,7 +21,8 @@ UNSEEN = ("heads", "scale", "stem")
 def start(method, init, backbone):
     """Gives a built method the weights of another run, and freezes as asked.
 
-    Tables of positions are resized where the images have another size.
+    Tables of positions are resized where the images have another size; what a method
+    only remembers of its run (`Method.remembers`) starts anew.
 
     Args:
         method: `Method`.
@@ -34,7 +35,7 @@ def start(method, init, backbone):
     same_settings(backbone, init.run)
     file = f"{init.run}/{init.weights}.weights.h5"
     part, more = (method, False) if init.parts == "all" else (method.backbone, True)
-    runs.load_weights(part, file, more, fit)
+    runs.load_weights(part, file, more, fit, method.remembers)
     method.still = init.still or init.freeze
     if init.freeze:
         method.backbone.trainable = False

@@ -9,7 +9,7 @@ import pytest
 from golden_models import arrays
 
 from ssl_tf import config, experiment, optim, schedules
-from ssl_tf.optim import SGD, Adam
+from ssl_tf.optim import OPTIMIZERS, SGD, Adam, AdamW
 
 
 def by_hand(w, gradients, rates, momentum, nesterov, decay, form):
@@ -162,6 +162,36 @@ def test_adam_is_the_written_rule(rng, form):
             scaled = rate * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
             w = w - scaled * m / (np.sqrt(v) + 1e-3)
     np.testing.assert_allclose(variable, w, rtol=1e-5, atol=1e-6)
+
+
+def test_adamw_shrinks_the_weight_by_rate_and_factor_beside_adams_step(rng):
+    start, gradients = rng.normal(size=4), rng.normal(size=(5, 4))
+    paths = {"kernel": 0.3}
+    variable = keras.Variable(start, name="kernel")
+    adamw = OPTIMIZERS["adamw"](epsilon=1e-3, weight_decay=paths)
+    adamw.build([variable])
+    w, m, v = start.copy(), 0.0, 0.0
+    for t, (g, rate) in enumerate(zip(gradients, [0.1, 0.2, 0.05, 0.3, 0.1]), start=1):
+        adamw.learning_rate.assign(rate)
+        adamw.apply([keras.ops.convert_to_tensor(g, "float32")], [variable])
+        w = w - rate * 0.3 * w
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        w = w - rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-3)
+    np.testing.assert_allclose(variable, w, rtol=1e-5, atol=1e-6)
+    assert float(adamw.penalty()) == 0
+
+
+def test_adamw_without_decay_is_adam_and_takes_no_l2(rng):
+    ones = [keras.Variable(np.ones(3), name="kernel") for _ in range(2)]
+    rules = [OPTIMIZERS["adamw"](weight_decay=None), OPTIMIZERS["adam"]()]
+    for rule, variable in zip(rules, ones):
+        rule.build([variable])
+        rule.learning_rate.assign(0.1)
+        for gradient in np.ones((3, 3), np.float32):
+            rule.apply([keras.ops.convert_to_tensor(gradient)], [variable])
+    np.testing.assert_array_equal(*ones)
+    with pytest.raises(ValueError, match="l2 is Adam's"):
+        AdamW(l2=1e-4)
 
 
 def test_adam_moves_as_scatsimclrs():

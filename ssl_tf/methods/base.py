@@ -30,6 +30,8 @@ class Method(keras.Model):
         views: how many views of an image `objective` needs.
         labelled: whether it needs the labels of images.
         attributes: whether these are attributes `[B, A]` instead of one class each.
+        remembers: names of layers that hold no weights of the network but what its run
+            saw; another run that starts from the weights starts these anew.
         still: the backbone normalises with its running statistics in training, too.
         still_from: first epoch, from 0, in which that is so, or `None`.
     """
@@ -40,6 +42,7 @@ class Method(keras.Model):
     views = 1
     labelled = True
     attributes = False
+    remembers = ()
     still_from = None
 
     def __init__(self, backbone, name=None, taps=()):

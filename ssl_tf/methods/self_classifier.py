@@ -60,6 +60,7 @@ class SelfClassifier(SelfSupervised):
 
     views = 2
     more_views = True
+    remembers = ("queue",)
 
     def __init__(
         self,

@@ -3,10 +3,10 @@
 from typing import Literal
 
 from ssl_tf.optim.coupled import match
-from ssl_tf.optim.rules import LARS, SGD, Adam, RMSprop
+from ssl_tf.optim.rules import LARS, SGD, Adam, AdamW, RMSprop
 from ssl_tf.schema import Count, Fraction, NonNegative, Pattern, Positive
 
-__all__ = ["LARS", "OPTIMIZERS", "SGD", "Adam", "RMSprop", "match"]
+__all__ = ["LARS", "OPTIMIZERS", "SGD", "Adam", "AdamW", "RMSprop", "match"]
 
 Factors = dict[Pattern, NonNegative] | NonNegative | None
 Form = Literal["keras", "torch"]
@@ -65,6 +65,24 @@ def adam(
     return Adam(0.0, beta1, beta2, epsilon, form=form, **common)
 
 
+def adamw(
+    beta1: Fraction = 0.9,
+    beta2: Fraction = 0.999,
+    epsilon: Positive = 1e-8,
+    weight_decay: Factors = 0.01,
+    rates: Factors = None,
+    form: Form = "torch",
+    held: Pattern | None = None,
+    every: Count = 1,
+    carry: bool = True,
+    clip: Positive | None = None,
+):
+    """See `AdamW`; PyTorch's defaults."""
+    more = shared(None, weight_decay, rates, held, every, carry, clip)
+    more |= {"beta1": beta1, "beta2": beta2, "epsilon": epsilon, "form": form}
+    return AdamW(0.0, **more)
+
+
 def rmsprop(
     rho: Fraction = 0.99,
     epsilon: Positive = 1e-8,
@@ -88,4 +106,10 @@ def shared(l2, weight_decay, rates, held, every, carry, clip):
     return {"l2": l2, "weight_decay": weight_decay, "rates": rates} | steps
 
 
-OPTIMIZERS = {"adam": adam, "lars": lars, "rmsprop": rmsprop, "sgd": sgd}
+OPTIMIZERS = {
+    "adam": adam,
+    "adamw": adamw,
+    "lars": lars,
+    "rmsprop": rmsprop,
+    "sgd": sgd,
+}

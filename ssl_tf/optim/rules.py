@@ -198,6 +198,41 @@ class Adam(Coupled):
         }
 
 
+class AdamW(Adam):
+    """Adam whose `weight_decay` shrinks the weight beside the update.
+
+    w <- w (1 - rate * factor), then Adam's step from the gradient alone; the penalty
+    that `l2` adds to a gradient would be another rule and is refused.
+
+    Args:
+        more: see `Adam`; `weight_decay` by path, too.
+
+    Raises:
+        ValueError: `l2` is given.
+
+    Source:
+        Loshchilov and Hutter, arXiv:1711.05101, alg. 2, with PyTorch's decay
+        that follows the rate.
+    """
+
+    def __init__(self, learning_rate=0.001, name="adamw", **more):
+        super().__init__(learning_rate, name=name, **more)
+        if self.l2:
+            raise ValueError("AdamW shrinks weights by weight_decay; l2 is Adam's.")
+
+    def decayed(self, place, variable, gradient):
+        return gradient
+
+    def move(self, place, variable, gradient, rate):
+        if self.penalties[place]:
+            self.assign_sub(variable, variable * (2.0 * self.penalties[place] * rate))
+        super().move(place, variable, gradient, rate)
+
+    def penalty(self):
+        """No penalty is minimised: zero."""
+        return ops.zeros(())
+
+
 class RMSprop(Coupled):
     """RMSprop as PyTorch has it: the gradient over the root of its mean square.
 

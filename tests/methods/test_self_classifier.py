@@ -9,6 +9,7 @@ import small
 import tensorflow as tf
 from given import golden
 
+from ssl_tf import runs
 from ssl_tf.errors import BadInput
 from ssl_tf.losses.contrastive import unit
 from ssl_tf.methods.self_classifier import FLOOR, mlp, queue_length, share_used
@@ -127,3 +128,19 @@ def test_frozen_classifiers_are_not_trained():
 def test_classes_in_use_are_counted():
     logits = np.eye(5, dtype="f4")[[0, 0, 3]]
     assert float(share_used(logits)) == pytest.approx(0.4)
+
+
+def test_a_run_with_a_queue_starts_from_weights_that_have_none(tmp_path):
+    without, ours = small.self_classifier(queue=0), small.self_classifier()
+    runs.save_weights(without, tmp_path, "last")
+    file = tmp_path / "last.weights.h5"
+    with pytest.raises(BadInput, match="is missing"):
+        runs.load_weights(ours, file)
+    before = [v.numpy() for v in ours.queue.weights]
+    runs.load_weights(ours, file, but=ours.remembers)
+    for mine, theirs in zip(ours.trainable_weights, without.trainable_weights):
+        np.testing.assert_array_equal(mine, theirs)
+    for mine, old in zip(ours.queue.weights, before, strict=True):
+        np.testing.assert_array_equal(mine, old)
+    runs.save_weights(ours, tmp_path, "last")
+    runs.load_weights(without, file, but=without.remembers)
