@@ -9,6 +9,8 @@ python -m ssl_tf.evaluate RUN confusion --split validation --groups 20 33 50
 python -m ssl_tf.evaluate RUN neighbours    pictures go to RUN/figures
 python -m ssl_tf.evaluate RUN clustering --set head=1 tasks=[level3,living17]
 python -m ssl_tf.evaluate RUN kmeans --set share=10percent seeds=[0,1,2]
+python -m ssl_tf.evaluate RUN kmeans --weights random       of an untrained network
+python -m ssl_tf.evaluate RUN kmeans --level pixels         of the images themselves
 python -m ssl_tf.evaluate RUN gallery --set task=level2 "kmeans={clusters: 50}"
 python -m ssl_tf.evaluate RUN discover --dataset folder --set data.labels=false ...
 """
@@ -34,13 +36,16 @@ def arguments():
     )
     parser.add_argument("--split", default="test", choices=("test", "validation"))
     parser.add_argument(
-        "--weights", default="last", metavar="W", help="last, best, epoch00010, ..."
+        "--weights",
+        default="last",
+        metavar="W",
+        help="last, best, epoch00010, ...; random: the run's network, untrained",
     )
     parser.add_argument(
         "--level",
         nargs="+",
         metavar="L",
-        help="what stands for an image: features (the backbone's), p1, p2, z, ...",
+        help="what stands for an image: features (the backbone's), p1, z, pixels, ...",
     )
     parser.add_argument(
         "--groups",

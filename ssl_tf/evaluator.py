@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from ssl_tf import config, experiment, opening, runs, schema
@@ -19,12 +20,13 @@ class Run:
 
     Args:
         folder: the run folder.
-        weights: "last", "best" or the name of another `.weights.h5` in it.
+        weights: "last", "best" or the name of another `.weights.h5` in it; "random"
+            leaves the model as its seed makes it, what training is compared with.
 
     Attributes:
         spec: its config.
         facts: its `data.json`.
-        file: its weights.
+        file: its weights; `None` for random ones.
         method: the trained `Method`.
     """
 
@@ -33,7 +35,10 @@ class Run:
         self.spec = runs.stored(folder)
         self.parts = experiment.check(self.spec)
         self.file = self.folder / f"{weights}.weights.h5"
-        if not self.file.exists():
+        if weights == RANDOM:
+            self.file = None
+            keras.utils.set_random_seed(self.parts.train.seed)
+        elif not self.file.exists():
             raise BadInput(
                 f"{self.file}: no such weights; train the run to its end first."
             )
@@ -56,7 +61,8 @@ class Run:
             self.facts["size"],
             self.facts.get("images", {}).get("train"),
         )
-        runs.load_weights(self.method, self.file)
+        if self.file is not None:
+            runs.load_weights(self.method, self.file)
 
     def normal(self):
         """The `pipeline.Normal` the run was trained with.
@@ -167,7 +173,7 @@ def named(
             f"sets there are {have(free)}."
         )
     done = Run(folder, weights)
-    called = label(name, found, given, changes or {}, dataset)
+    called = label(name, found, given, changes or {}, dataset, weights)
     place = None if keep == "none" else done.folder / store.FOLDER
     context = {"method": done.method, "recipes": done.parts.recipes}
     if "test" in wanted:
@@ -179,6 +185,8 @@ def named(
     if "store" in wanted:
         kind = "float32" if keep == "none" else keep
         context["store"] = store.Store(done.method, place, done.file, kind)
+    if "tune" in wanted and weights == RANDOM:
+        raise BadInput(f"--weights random: {name} has `--set scratch=true` for that.")
     if "tune" in wanted:
         from ssl_tf.tuning import Tune
 
@@ -200,15 +208,18 @@ def named(
     return called, values
 
 
+RANDOM = "random"  # the name of weights that were never trained
+
 # Arguments that make another result of the same evaluation.
 TELLING = ("level", "head", "task", "kmeans", "scratch")
 
 
-def label(name, function, given, changes, dataset):
+def label(name, function, given, changes, dataset, weights="last"):
     """What a result is called: `linear`, `linear:p2`, `finetune:scratch`, `knn@stl10`.
 
     Results of the same name replace each other in tables and pictures, so another
-    level, head or task than the config's, or another data set, stands in the name.
+    level, head or task than the config's, random weights, or another data set stand in
+    the name.
     """
     for key in TELLING:
         if key not in changes:
@@ -216,6 +227,7 @@ def label(name, function, given, changes, dataset):
         usual = inspect.signature(function).parameters[key].default
         if listed(changes[key]) != listed(given.get(key, usual)):
             name = f"{name}:{telling(key, changes[key])}"
+    name = f"{name}:{RANDOM}" if weights == RANDOM else name
     return name if dataset is None else f"{name}@{dataset}"
 
 

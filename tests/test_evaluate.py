@@ -150,6 +150,19 @@ def test_other_levels_stand_in_a_results_name():
     assert evaluator.array_file("r", "a:p1@x", "b").name == "a_p1_x_b.npy"
 
 
+def test_random_weights_are_the_seeds_and_have_a_result_of_their_own(folder, capsys):
+    arguments = ["kmeans", "--weights", "random", "--set", "clusters=10", "restarts=1"]
+    found = [values(folder, *arguments, capsys=capsys) for _ in range(2)]
+    assert found[0] == found[1]
+    kept = runs.results(folder)[-1]
+    assert (kept["evaluation"], kept["weights"]) == ("kmeans:random", "random")
+    with open(folder / "last.weights.h5", "wb") as file:
+        file.write(b"not read")
+    assert values(folder, *arguments, capsys=capsys) == found[0]
+    with pytest.raises(BadInput, match="scratch=true"):
+        evaluate.main([str(folder), "finetune", "--weights", "random"])
+
+
 def test_pictures_go_to_the_run_and_into_the_report(folder, tmp_path, capsys):
     printed = values(folder, "neighbours", "--set", "images=3", capsys=capsys)
     assert printed["picture"] == str(folder / "figures" / "neighbours.png")

@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from ssl_tf import runs
@@ -51,7 +52,7 @@ class Store:
 
         Args:
             images: `pipeline.Images`.
-            levels: names of `method.representations`.
+            levels: names of `method.representations`, or "pixels".
 
         Returns:
             list of `[N, F]` arrays, read-only maps of files where there is a folder.
@@ -75,7 +76,7 @@ class Store:
                 )
 
     def shapes(self, size):
-        """`{level: [1, F]}` of what the method offers, for images of `size` pixels."""
+        """`{level: [1, F]}` of what there is for images of `size` pixels."""
         if size not in self.offered:
             self.offered[size] = self.traced(size)
         return self.offered[size]
@@ -84,8 +85,14 @@ class Store:
         import tensorflow as tf
 
         one = tf.TensorSpec([1, size, size, 3], tf.float32)
-        function = tf.function(self.method.representations).get_concrete_function(one)
+        function = tf.function(self.representations).get_concrete_function(one)
         return {name: list(x.shape) for name, x in function.structured_outputs.items()}
+
+    def representations(self, images):
+        """The method's, and "pixels": the images as the model is shown them, flat."""
+        width = images.shape[1] * images.shape[2] * images.shape[3]
+        pixels = keras.ops.reshape(images, (-1, width))
+        return self.method.representations(images) | {"pixels": pixels}
 
     def names(self, images, levels):
         """`{level: file name}`: what it is of, and a digest of all it depends on."""
@@ -153,7 +160,7 @@ class Store:
         levels = list(names)
 
         def function(x):
-            found = self.method.representations(x)
+            found = self.representations(x)
             return [found[level] for level in levels]
 
         rows = features.batches(function, images, self.batch_size)

@@ -113,9 +113,18 @@ def test_nothing_is_left_when_the_forward_pass_fails(place):
 
 
 def test_a_level_the_method_lacks_is_refused_with_those_it_has(place):
-    message = "level: pixels has no 'p7'. Have: features, p1."
+    message = "level: pixels has no 'p7'. Have: features, p1, pixels."
     with pytest.raises(BadInput, match=re.escape(message)):
         opened(given.Pixels(), place)(given.images(np.zeros(4)), "p7")
+
+
+def test_the_level_pixels_is_the_normalised_image_flat(place):
+    images = given.images(np.zeros(6))
+    mean, deviation = (0.5, 0.4, 0.3), (0.25, 0.5, 0.1)
+    shown = images._replace(normal=type(images.normal)(mean, deviation))
+    found = opened(given.Pixels(), place)(shown, "pixels")
+    expected = (images.source.images / 255.0 - mean) / deviation
+    np.testing.assert_allclose(found, expected.reshape(6, -1), atol=1e-5)
 
 
 def test_pixels_are_what_the_model_sees_before_normalisation():
