@@ -15,6 +15,9 @@ class Tune:
         data: what differs from the run's `data` section.
         root: where the images are, or `None`.
         weights: of the run to start from.
+
+    Attributes:
+        seed: int, the run's.
     """
 
     def __init__(self, done, called, data, root, weights):
@@ -23,6 +26,7 @@ class Tune:
         self.data = data
         self.root = root
         self.weights = weights
+        self.seed = done.parts.train.seed
 
     def __call__(self, name, sections, init):
         """Trains, or goes on with, the stage `name`.

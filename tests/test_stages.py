@@ -10,6 +10,7 @@ from test_resume import weights
 
 from ssl_tf import config, evaluator, runs, stages, trainer, watching
 from ssl_tf.errors import BadInput
+from ssl_tf.evaluation.finetune import finetune
 from ssl_tf.sections import Guided, Train
 
 SHORT = ["data.limit=192", "train.batch_size=32", "train.knn=64"]
@@ -153,3 +154,16 @@ def test_the_authors_batch_norm_stands_still_after_the_first_epoch(tmp_path):
         assert np.array_equal(first, second) is same
         assert np.array_equal(second, third) is same
     assert first.any()
+
+
+def test_fine_tuning_takes_the_runs_seed_unless_told():
+    class Tune:
+        seed, seen = 3, []
+
+        def __call__(self, name, sections, init):
+            self.seen.append(sections["train"]["seed"])
+            return {"values": {}, "images": 1, "folder": ""}
+
+    finetune(Tune(), warmup=0)
+    finetune(Tune(), seed=5)
+    assert Tune.seen == [3, 5, 5]

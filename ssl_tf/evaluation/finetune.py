@@ -21,7 +21,7 @@ def finetune(
     still: bool = True,
     scratch: bool = False,
     views: list[dict[str, Any]] = ({"name": "plain"},),
-    seed: Whole = 0,
+    seed: Whole | None = None,
     optimizer: dict[str, Any] = ADAM,
 ):
     """Fine-tuning: a classifier on few labels, first alone, then with the backbone.
@@ -46,7 +46,7 @@ def finetune(
         still: batch norm keeps the pre-trained statistics; else those of the batch.
         scratch: start from random weights instead: what pre-training is compared with.
         views: recipe of the training images, one section.
-        seed: of the weights and the order.
+        seed: of the weights and the order; `None` takes the run's.
         optimizer: section of both stages but for the rate; may hold a `schedule`, a
             `plateau` and `per`. The SimSiam study has SGD with momentum 0.9.
 
@@ -64,6 +64,7 @@ def finetune(
         arXiv:2002.05709, sec. 5. `warmup: 0` and all labels is what the SimSiam study
         does; `epochs: 0` is a linear probe on augmented images, as SimSiam's.
     """
+    seed = tune.seed if seed is None else seed
     data = {"share": share, "draw": draw, "validation": validation, "order": "shuffled"}
 
     def stage(name, rate, longest, init):
