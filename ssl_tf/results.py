@@ -153,7 +153,7 @@ def lines(records, labels, split="test"):
     """
     table = {}
     for record in records:
-        if record["split"] != split or record["weights"] != "last":
+        if record["split"] != split or record["weights"] not in ("last", "random"):
             continue
         setting = Setting(
             *(record[n] for n in ("method", "name", "variant", "official"))
