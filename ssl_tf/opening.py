@@ -48,6 +48,20 @@ class Opened(NamedTuple):
         shown = self.shown if split != "train" else (None, 0)
         return pipeline.Images(source, *look, *shown)
 
+    def batches(self, recipes, order, seed, part, start):
+        """Training batches, see `pipeline.views`."""
+        return pipeline.views(
+            self.train,
+            recipes,
+            order,
+            self.normal,
+            seed=seed,
+            size=self.size,
+            fit=self.fit,
+            part=part,
+            start=start,
+        )
+
 
 def open_data(parts, root, labelled=None):
     """Reads the images of a config; see `Opened`.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ssl_tf import config, experiment, opening, runs, schedules, stages
+from ssl_tf import config, experiment, opening, runs, schedules, settling, stages
 from ssl_tf.errors import BadInput
 from ssl_tf.training import Stopped, Training
 from ssl_tf.watching import stale
@@ -79,6 +79,8 @@ def over(folder, parts):
     if not rows:
         return True  # converted or shipped
     done, steps = (int(rows[-1][name]) for name in ("epoch", "step"))
+    if settings.updates is not None and steps >= settings.updates:
+        return True
     left = schedules.epochs_left(parts.rate.schedule, steps // done, settings.epochs)
     return done >= left or stale(rows, settings)
 
@@ -163,6 +165,8 @@ def run(job, quiet, callbacks=()):
         if not quiet:
             shown.header(folder, job.spec, parts, opened, loop, len(order(0)), apart)
     rows = training.run()
+    if parts.train.precise_bn:
+        settling.settle(loop, training.fresh, parts.train.precise_bn)
     if training.chief:
         runs.save_weights(loop.method, folder, "last")
     row = rows[-1] if parts.train.patience is None else {"epoch": rows[-1]["epoch"]}
