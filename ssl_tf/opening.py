@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssl_tf import experiment
-from ssl_tf.data import FACTS, groupings, lists, pipeline
+from ssl_tf.data import FACTS, groupings, lists, orders, pipeline
 from ssl_tf.data import source as sources
 from ssl_tf.errors import BadInput
 from ssl_tf.methods.ssal import Derived
@@ -47,6 +47,11 @@ class Opened(NamedTuple):
         look = (self.normal, self.size, self.resize, self.fit)
         shown = self.shown if split != "train" else (None, 0)
         return pipeline.Images(source, *look, *shown)
+
+    def order(self, kind, recipes, batch_size, seed, clusters=None):
+        """The order a config names, see `orders.ordered`."""
+        size = self.train.size
+        return orders.ordered(kind, recipes, size, batch_size, seed, clusters)
 
     def batches(self, recipes, order, seed, part, start):
         """Training batches, see `pipeline.views`."""

@@ -123,7 +123,7 @@ def run(job, quiet, callbacks=()):
     from ssl_tf.data import orders
 
     parts, folder = job.parts, job.folder
-    opened = opening.open_data(parts, job.root)
+    opened = scenery.opened(parts, job.root)
     method = opening.settle_groups(
         parts.method,
         opened.train.classes,
@@ -134,14 +134,8 @@ def run(job, quiet, callbacks=()):
         make = (job.spec, kind, folder, size, job.root, quiet, train)
         kind, clusters = kind.name, stages.clusters(*make)
         prepare(parts.train)  # another run may have come between
-    order = orders.ordered(
-        kind,
-        parts.recipes,
-        size,
-        parts.train.batch_size,
-        parts.train.seed,
-        clusters,
-    )
+    batch, seed = parts.train.batch_size, parts.train.seed
+    order = opened.order(kind, parts.recipes, batch, seed, clusters)
     if parts.data.repeated:
         order = orders.Repeated(order)
     loop = compiled(job, method, opened, len(order(0)))
