@@ -4,12 +4,15 @@ from typing import NamedTuple
 
 from ssl_tf.data.celeba import celeba
 from ssl_tf.data.cifar import cifar10, cifar20, cifar100
+from ssl_tf.data.coco import coco
 from ssl_tf.data.folder import folder
 from ssl_tf.data.imagenet import imagenet
 from ssl_tf.data.imagenet5 import imagenet5
 from ssl_tf.data.noise import digits, noise
+from ssl_tf.data.shapes import shapes
 from ssl_tf.data.stl10 import stl10
 from ssl_tf.data.tiny_imagenet import tiny_imagenet
+from ssl_tf.data.voc import voc
 
 DATASETS = {
     "celeba": celeba,
@@ -24,6 +27,9 @@ DATASETS = {
     "stl10": stl10,
     "tiny_imagenet": tiny_imagenet,
 }
+
+# `(split, root, **options) -> Instances`: images with boxes, for detection only.
+DETECTION_SETS = {"coco": coco, "shapes": shapes, "voc": voc}
 
 
 class Facts(NamedTuple):
