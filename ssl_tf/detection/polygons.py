@@ -37,7 +37,8 @@ def edges(vertices, lengths):
     """
     fine = ops.clip(FINE * ops.cast(vertices, "float32") + 0.5, -FAR, FAR)
     fine = ops.cast(fine, "int32")  # towards zero
-    there = ops.arange(vertices.shape[-2]) < ops.expand_dims(lengths, -1)
+    lengths = ops.expand_dims(ops.cast(lengths, "int32"), -1)
+    there = ops.arange(vertices.shape[-2], dtype="int32") < lengths
     fine = ops.where(ops.expand_dims(there, -1), fine, fine[..., :1, :])
     second = ops.roll(fine, -1, axis=-2)
     ends = [fine[..., 0], fine[..., 1], second[..., 0], second[..., 1]]

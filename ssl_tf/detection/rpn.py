@@ -93,7 +93,7 @@ def proposals(logits, deltas, anchors, sizes, before, after, threshold=0.7):
     and thinned by non-maximum suppression; the `after` best are left.
 
     Args:
-        logits: `[B, N]`.
+        logits: `[B, N]`, B static.
         deltas: `[B, N, 4]`.
         anchors: `[N, 4]`.
         sizes: `[B, 2]` true heights and widths, pixels.
@@ -105,7 +105,13 @@ def proposals(logits, deltas, anchors, sizes, before, after, threshold=0.7):
         `Proposals`.
     """
     logits = ops.cast(ops.stop_gradient(logits), "float32")
-    logits, index = ops.top_k(logits, min(before, logits.shape[1]))
+    if logits.shape[1] is None:
+        space = ((0, 0), (0, before))
+        logits = ops.pad(logits, space, constant_values=-float("inf"))
+    else:
+        before = min(before, logits.shape[1])
+    logits, index = ops.top_k(logits, before)
+    index = ops.minimum(index, ops.shape(anchors)[0] - 1)
     deltas = gather(ops.stop_gradient(deltas), index)
     boxes = decode(deltas, ops.take(anchors, index, axis=0), RPN_WEIGHTS)
     finite = ops.logical_and(
