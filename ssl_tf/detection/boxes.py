@@ -75,6 +75,9 @@ def decode(deltas, source, weights=RPN_WEIGHTS):
 
     Returns:
         `[..., 4]` float32.
+
+    Source:
+        As `encode`; the limit is Detectron2's.
     """
     deltas = ops.cast(deltas, "float32") / ops.convert_to_tensor(weights, "float32")
     size = sides(source)

@@ -11,6 +11,9 @@ sides. A pixel is covered if an odd number of crossings is at or above it.
 Each edge steps over each such line once or never, so that the step has a closed form in
 integers. (COCO's program multiplies by a rounded slope instead. Where a point of a line
 is exactly halfway between two fifths, the two can differ by a fifth of a pixel.)
+
+Source:
+    COCO API, pycocotools 2.0: masks of polygons.
 """
 
 import math

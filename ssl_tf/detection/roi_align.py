@@ -61,7 +61,7 @@ def roi_align(features, boxes, size, scale=1 / 16, chunk=None, samples=None):
             last chunk is padded), `None` for all of the batch at once. Changes memory,
             `chunk * P * W * C` numbers at a time, and nothing else.
         samples: the most samples a bin has along one axis; by default what a box as
-            large as the feature map needs, for which H and W must be static.
+            large as the feature map needs.
 
     Returns:
         `[B, R, P, P, C]` of the features' type. Empty and inverted boxes give zeros.

@@ -1,6 +1,7 @@
 """One graph for feature maps of any size, as images of several scales need it."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from ssl_tf.detection import anchors, rpn
@@ -23,10 +24,11 @@ def step(features, logits, deltas, uniform):
     targets = rpn.targets(cells, TRUTH, THERE, uniform, total=8)
     with tf.GradientTape() as tape:
         tape.watch(features)
-        pooled = roi_align(features, found.boxes, 2, chunk=2, samples=4)
+        pooled = roi_align(features, found.boxes, 2, chunk=2)
     return *found, *targets, pooled, tape.gradient(pooled, features)
 
 
+@pytest.mark.slow
 def test_one_trace_gives_what_static_shapes_give(rng):
     free = tf.function(step, input_signature=FREE)
     for height, width in ((3, 6), (4, 5)):
