@@ -24,6 +24,7 @@ def iou(first, second):
     Returns:
         `[..., M, N]` float32 in [0, 1]; 0 where boxes do not meet, also for empty ones.
     """
+    first, second = (ops.cast(boxes, "float32") for boxes in (first, second))
     first, second = first[..., :, None, :], second[..., None, :, :]
     low = ops.maximum(first[..., :2], second[..., :2])
     high = ops.minimum(first[..., 2:], second[..., 2:])
@@ -54,6 +55,7 @@ def encode(source, target, weights=RPN_WEIGHTS):
         Girshick et al., R-CNN, arXiv:1311.2524, app. C; Ren et al., Faster R-CNN,
         arXiv:1506.01497, eq. 2.
     """
+    source, target = (ops.cast(boxes, "float32") for boxes in (source, target))
     size, wanted = sides(source), sides(target)
     middle, place = source[..., :2] + 0.5 * size, target[..., :2] + 0.5 * wanted
     shift, scale = (place - middle) / size, ops.log(wanted / size)
@@ -73,6 +75,9 @@ def decode(deltas, source, weights=RPN_WEIGHTS):
 
     Returns:
         `[..., 4]` float32.
+
+    Source:
+        As `encode`; the limit is Detectron2's.
     """
     deltas = ops.cast(deltas, "float32") / ops.convert_to_tensor(weights, "float32")
     size = sides(source)

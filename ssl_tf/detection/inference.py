@@ -44,6 +44,9 @@ def detections(
 
     Returns:
         `Detections`.
+
+    Source:
+        Girshick, Fast R-CNN, arXiv:1504.08083, sec. 3; the numbers are Detectron2's.
     """
     batch, regions, count = scores.shape
     count -= 1

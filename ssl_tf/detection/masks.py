@@ -18,6 +18,9 @@ def targets(vertices, lengths, matched, boxes, size):
 
     Returns:
         `[B, F, P, P]` bool.
+
+    Source:
+        He et al., Mask R-CNN, arXiv:1703.06870, sec. 3; drawn as in Detectron2.
     """
     batch, regions = matched.shape
     vertices, lengths = gather(vertices, matched), gather(lengths, matched)
@@ -67,7 +70,10 @@ def paste(probabilities, boxes, height, width, threshold=0.5):
         threshold: a pixel of at least this is set.
 
     Returns:
-        `[N, height, width]` bool.
+        `[N, height, width]` bool; on the way as many float32.
+
+    Source:
+        Detectron2's pasting, whose grid has its samples in the middle of its cells.
     """
     size = probabilities.shape[-1]
     down = resampling(boxes[:, 1], boxes[:, 3], size, height)

@@ -11,6 +11,9 @@ sides. A pixel is covered if an odd number of crossings is at or above it.
 Each edge steps over each such line once or never, so that the step has a closed form in
 integers. (COCO's program multiplies by a rounded slope instead. Where a point of a line
 is exactly halfway between two fifths, the two can differ by a fifth of a pixel.)
+
+Source:
+    COCO API, pycocotools 2.0: masks of polygons.
 """
 
 import math
@@ -37,7 +40,8 @@ def edges(vertices, lengths):
     """
     fine = ops.clip(FINE * ops.cast(vertices, "float32") + 0.5, -FAR, FAR)
     fine = ops.cast(fine, "int32")  # towards zero
-    there = ops.arange(vertices.shape[-2]) < ops.expand_dims(lengths, -1)
+    lengths = ops.expand_dims(ops.cast(lengths, "int32"), -1)
+    there = ops.arange(vertices.shape[-2], dtype="int32") < lengths
     fine = ops.where(ops.expand_dims(there, -1), fine, fine[..., :1, :])
     second = ops.roll(fine, -1, axis=-2)
     ends = [fine[..., 0], fine[..., 1], second[..., 0], second[..., 1]]

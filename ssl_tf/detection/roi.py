@@ -42,6 +42,9 @@ def sample(
     Returns:
         `Regions` with R = min(total, N + G); an object is at a place below
         `total * share`. No gradient.
+
+    Source:
+        Girshick, Fast R-CNN, arXiv:1504.08083, sec. 2.3; the numbers are Detectron2's.
     """
     boxes = ops.concatenate([ops.stop_gradient(boxes), truth], axis=1)
     valid = ops.concatenate([valid, there], axis=1)

@@ -14,7 +14,7 @@ def bin_weights(low, high, size, cells, samples):
     Args:
         low, high: `[...]` float32, in cells, 0 the centre of the first one.
         size: int, bins.
-        cells: int, of the feature map.
+        cells: of the feature map, an integer or a scalar.
         samples: int, no region has more samples a bin than that.
 
     Returns:
@@ -27,10 +27,12 @@ def bin_weights(low, high, size, cells, samples):
     turn = ops.arange(samples, dtype="float32")[None, :]
     some = ops.maximum(count, 1.0)
     centre = low + bins * width + (turn + 0.5) * width / some
-    inside = ops.logical_and(centre >= -1.0, centre <= cells)
+    cell = ops.cast(ops.arange(cells), "float32")
+    last = ops.cast(cells, "float32") - 1.0
+    inside = ops.logical_and(centre >= -1.0, centre <= last + 1.0)
     counts = ops.logical_and(inside, turn < count)
-    centre = ops.clip(centre, 0.0, cells - 1.0)[..., None]
-    near = ops.relu(1.0 - ops.abs(centre - ops.arange(cells, dtype="float32")))
+    centre = ops.clip(centre, 0.0, last)[..., None]
+    near = ops.relu(1.0 - ops.abs(centre - cell))
     near = ops.where(counts[..., None], near, 0.0)
     return ops.sum(near, axis=-2) / some
 
@@ -51,7 +53,7 @@ def roi_align(features, boxes, size, scale=1 / 16, chunk=None, samples=None):
     features alone, and nothing but the boxes is kept for it.
 
     Args:
-        features: `[B, H, W, C]`, H and W static, padding included.
+        features: `[B, H, W, C]`, padding included.
         boxes: `[B, R, 4]`, pixels of the image.
         size: int P, bins along each side.
         scale: cells a pixel.
@@ -68,7 +70,7 @@ def roi_align(features, boxes, size, scale=1 / 16, chunk=None, samples=None):
         He et al., Mask R-CNN, arXiv:1703.06870, sec. 3; the half pixel and the number
         of samples are Detectron2's ROIAlignV2.
     """
-    height, width = features.shape[1:3]
+    height, width = ops.shape(features)[1:3]
 
     def both(boxes):
         pair = weights(boxes, size, scale, height, width, samples)

@@ -41,6 +41,9 @@ def targets(anchors, truth, valid, uniform, total=SAMPLES, share=0.5):
 
     Returns:
         `Targets`.
+
+    Source:
+        Ren et al., Faster R-CNN, arXiv:1506.01497, sec. 3.1.3.
     """
     index, label = match(iou(truth, anchors), valid, RPN_THRESHOLDS, low_quality=True)
     sample = choose(label, uniform, int(total * share), total)
@@ -93,7 +96,7 @@ def proposals(logits, deltas, anchors, sizes, before, after, threshold=0.7):
     and thinned by non-maximum suppression; the `after` best are left.
 
     Args:
-        logits: `[B, N]`.
+        logits: `[B, N]`, B static.
         deltas: `[B, N, 4]`.
         anchors: `[N, 4]`.
         sizes: `[B, 2]` true heights and widths, pixels.
@@ -103,9 +106,19 @@ def proposals(logits, deltas, anchors, sizes, before, after, threshold=0.7):
 
     Returns:
         `Proposals`.
+
+    Source:
+        Ren et al., Faster R-CNN, arXiv:1506.01497, sec. 3.3; the numbers are those of
+        Detectron2's C4 models.
     """
     logits = ops.cast(ops.stop_gradient(logits), "float32")
-    logits, index = ops.top_k(logits, min(before, logits.shape[1]))
+    if logits.shape[1] is None:
+        space = ((0, 0), (0, before))
+        logits = ops.pad(logits, space, constant_values=-float("inf"))
+    else:
+        before = min(before, logits.shape[1])
+    logits, index = ops.top_k(logits, before)
+    index = ops.minimum(index, ops.shape(anchors)[0] - 1)
     deltas = gather(ops.stop_gradient(deltas), index)
     boxes = decode(deltas, ops.take(anchors, index, axis=0), RPN_WEIGHTS)
     finite = ops.logical_and(

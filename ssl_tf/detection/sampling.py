@@ -35,10 +35,13 @@ def choose(labels, uniform, positives, total):
         total: int, the most candidates an image gets.
 
     Returns:
-        `Sample` with S = min(total, N).
+        `Sample` with S = min(total, N), or S = total where N is not static.
     """
-    count = labels.shape[-1]
-    total = min(total, count)
+    if labels.shape[-1] is None:
+        labels = ops.pad(labels, ((0, 0), (0, total)), constant_values=-1)
+        uniform = ops.pad(uniform, ((0, 0), (0, total)))
+    else:
+        total = min(total, labels.shape[-1])
     first, found = ranked(labels == 1, uniform, min(positives, total))
     objects = ops.sum(ops.cast(found, "int32"), axis=-1, keepdims=True)
     second, free = ranked(labels == 0, uniform, total)
