@@ -188,18 +188,18 @@ def multistep(
     epoch,
     epochs,
     steps,
-    warmup: Whole = 100,
+    rise: Whole = 100,
     start: NonNegative = 0.001,
     drops: list[Count] = (18_000, 22_000),
     factor: Positive = 0.1,
 ):
-    """A line from `start` to 1 over `warmup` updates; times `factor` at each drop.
+    """A line from `start` to 1 over `rise` updates; times `factor` at each drop.
 
     Args:
         epoch: epochs done, with fraction.
         epochs: the run's length.
         steps: updates an epoch.
-        warmup: updates; it goes on over drops that come earlier.
+        rise: updates; it goes on over drops that come earlier.
         start: first rate over the peak.
         drops: updates after which the rate falls.
         factor: by which it does.
@@ -208,8 +208,8 @@ def multistep(
         Detectron2's schedule, spec 13 of the detection transfer.
     """
     t = np.round(np.asarray(epoch) * steps)
-    done = np.minimum(t / max(warmup, 1), 1.0)
-    rising = np.where(t < warmup, start * (1 - done) + done, 1.0)
+    done = np.minimum(t / max(rise, 1), 1.0)
+    rising = np.where(t < rise, start * (1 - done) + done, 1.0)
     passed = (t[..., None] >= np.asarray(drops)).sum(axis=-1)
     return rising * factor**passed
 

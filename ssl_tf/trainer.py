@@ -8,7 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ssl_tf import config, experiment, opening, runs, schedules, settling, stages
+from ssl_tf import (
+    config,
+    experiment,
+    opening,
+    runs,
+    scenery,
+    schedules,
+    settling,
+    stages,
+)
 from ssl_tf.errors import BadInput
 from ssl_tf.training import Stopped, Training
 from ssl_tf.watching import stale

@@ -22,6 +22,8 @@ FLOORS = [
         "sections",
         "experiment",
         "opening",
+        "scenery",
+        "settling",
         "trainer",
         "stages",
         "tuning",

@@ -27,6 +27,6 @@ def test_rates_rise_and_drop_at_the_authors_updates(name):
 
 def test_rates_checkable_in_the_head():
     found = schedules.multistep(
-        np.array([0, 0.5, 1, 2, 3]), 4, 2, warmup=2, start=0.5, drops=[4, 6]
+        np.array([0, 0.5, 1, 2, 3]), 4, 2, rise=2, start=0.5, drops=[4, 6]
     )
     np.testing.assert_allclose(found, [0.5, 0.75, 1, 0.1, 0.01])

@@ -34,7 +34,7 @@ def new_size(height, width, short, longest):
     scale = short / tf.minimum(height, width)
     down = tf.where(height < width, short, scale * height)
     across = tf.where(height < width, scale * width, short)
-    again = tf.minimum(1.0, longest / tf.maximum(down, across))
+    again = tf.minimum(longest / tf.maximum(down, across), 1.0)
     new = tf.floor(tf.stack([down * again, across * again]) + 0.5)
     return tf.cast(new, tf.int32)
 

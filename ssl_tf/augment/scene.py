@@ -23,6 +23,10 @@ class Scene(NamedTuple):
     images = 1
     moves = None
 
+    def shape(self, size):
+        """Of a typical image at the size of evaluation, `(h, w, 3)`."""
+        return size, size * 4 // 3, 3
+
     def drawn(self, seeds):
         """`(shorter sides int32 [G], flips bool [G])` from seeds `[G]`."""
         of_size, of_flip = draws.split(seeds, 2)

@@ -55,7 +55,10 @@ class Facts(NamedTuple):
         """Training images by the arguments of the data set that a config gives."""
         if given.get("fold") is not None:
             return 1_000
-        return self.pools.get(given.get("pool"), self.train)
+        count = given.get("train")  # of shapes, or which of VOC's lists
+        if isinstance(count, int):
+            return count
+        return self.pools.get(given.get("pool", count), self.train)
 
 
 FACTS = {
@@ -68,4 +71,11 @@ FACTS = {
     "imagenet5": Facts(5, 224, 1_250),
     "stl10": Facts(10, 96, 5_000, {"unlabeled": 100_000, "train+unlabeled": 105_000}),
     "tiny_imagenet": Facts(200, 64, 100_000),
+}
+
+VOC_LISTS = {"trainval07": 5_011, "trainval12": 11_540}
+DETECTION_FACTS = {
+    "coco": Facts(80, None, 117_266),
+    "shapes": Facts(3, None, 400),
+    "voc": Facts(20, None, 16_551, VOC_LISTS),
 }

@@ -70,6 +70,11 @@ class Instances(NamedTuple):
         return len(self.objects)
 
     @property
+    def attributes(self):
+        """Whether images have attributes: they have objects."""
+        return False
+
+    @property
     def files(self):
         """Whether `images` are paths."""
         return self.images.ndim == 1

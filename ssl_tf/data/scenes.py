@@ -12,11 +12,11 @@ from ssl_tf.data.pipeline import WHOLE, options
 from ssl_tf.data.reading import PARALLEL
 from ssl_tf.ops import draws
 
-ARRAYS = {  # of `instances.padded`: type, dimensions of one image
-    "boxes": (tf.float32, 2),
-    "classes": (tf.int32, 1),
-    "polygons": (tf.float32, 4),
-    "corners": (tf.int32, 2),
+ARRAYS = {  # of `instances.padded`, the label called classes
+    "boxes": tf.float32,
+    "classes": tf.int32,
+    "polygons": tf.float32,
+    "corners": tf.int32,
 }
 
 
@@ -35,6 +35,8 @@ class Scenes:
         self.scene = scene
         self.normal = normal
         self.masks = masks
+        self.room = self.limits()
+        self.shapes = self.form()
 
     def order(self, batch_size, seed):
         """`epoch -> int64 [steps, G]`: wide images and others apart."""
@@ -129,7 +131,7 @@ class Scenes:
         )
         classes = rescale.without_empty(boxes, objects["classes"])
         batch = {
-            "views": (images,),
+            "images": images,
             "extent": new,
             "original": sizes,
             "label": tf.fill([local], -1),
@@ -139,19 +141,19 @@ class Scenes:
             "polygons": polygons,
             "corners": objects["corners"],
         }
-        return tf.nest.map_structure(
-            lambda x, shape: tf.ensure_shape(x, [local, *shape]), batch, self.shapes()
-        )
+        for name, x in batch.items():
+            batch[name] = tf.ensure_shape(x, [local, *self.shapes[name]])
+        return {"views": (batch.pop("images"),)} | batch
 
     def slice(self, place, local):
         return slice(place * local, (place + 1) * local)
 
-    def shapes(self):
+    def form(self):
         """Of one image of a batch; `None` where it differs from batch to batch."""
         room = self.room
         height, width = self.fixed() or (None, None)
         return {
-            "views": ([height, width, 3],),
+            "images": [height, width, 3],
             "extent": [2],
             "original": [2],
             "label": [],
@@ -170,8 +172,7 @@ class Scenes:
         new = rescale.new_size(height, width, self.scene.short[0], self.scene.longest)
         return [int(x) for x in self.scene.canvas(new)]
 
-    @functools.cached_property
-    def room(self):
+    def limits(self):
         """`Limits` of every batch: what the whole split needs, `None` if too much."""
         need = instances.limits(self.source.objects)
         if not self.masks:
@@ -194,9 +195,9 @@ class Scenes:
     def objects(self, index):
         """Arrays of several images, as large as the room or the largest of them."""
         names = list(ARRAYS)
-        found = tf.numpy_function(self.padded, [index], [ARRAYS[n][0] for n in names])
+        found = tf.numpy_function(self.padded, [index], list(ARRAYS.values()))
         for x, name in zip(found, names):
-            x.set_shape([None] * (1 + ARRAYS[name][1]))
+            x.set_shape([None, *self.shapes[name]])
         return dict(zip(names, found))
 
     def padded(self, index):

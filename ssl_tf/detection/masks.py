@@ -3,6 +3,7 @@
 from keras import ops
 
 from ssl_tf.detection import polygons
+from ssl_tf.detection.parts import average
 from ssl_tf.detection.sampling import gather
 
 
@@ -53,7 +54,7 @@ def mask_loss(logits, classes, wanted, objects):
     logits = ops.sum(logits * plane[:, :, None, None, :], axis=-1)
     loss = ops.softplus(logits) - ops.cast(wanted, "float32") * logits
     loss = ops.where(objects, ops.mean(loss, axis=(2, 3)), 0.0)
-    regions = ops.mean(ops.sum(ops.cast(objects, "float32"), axis=1))
+    regions = average(ops.sum(ops.cast(objects, "float32"), axis=1))
     return ops.sum(loss, axis=1) / ops.where(regions > 0, regions, 1.0)
 
 

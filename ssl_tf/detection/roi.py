@@ -6,6 +6,7 @@ from keras import ops
 
 from ssl_tf.detection.boxes import ROI_WEIGHTS, encode, iou
 from ssl_tf.detection.matching import ROI_THRESHOLDS, match
+from ssl_tf.detection.parts import average
 from ssl_tf.detection.sampling import choose, gather
 
 
@@ -65,12 +66,14 @@ def sample(
 def shares(losses, counted, valid):
     """`[B]` sums of `[B, R]` losses, whose mean over images is the mean over regions.
 
+    Regions of all replicas count; the authors' losses are means of each device's own.
+
     Args:
         losses: `[B, R]`.
         counted: `[B, R]` bool, losses that are summed.
         valid: `[B, R]` bool, regions that are averaged over.
     """
-    regions = ops.mean(ops.sum(ops.cast(valid, "float32"), axis=1))
+    regions = average(ops.sum(ops.cast(valid, "float32"), axis=1))
     regions = ops.where(regions > 0, regions, 1.0)
     return ops.sum(ops.where(counted, losses, 0.0), axis=1) / regions
 

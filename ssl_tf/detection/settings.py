@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from ssl_tf.detection.anchors import RATIOS, SIZES
-
 from ssl_tf.schema import Count, Fraction, Positive, Share
 
 

@@ -1,18 +1,18 @@
 """Faster R-CNN on the C4 features of a ResNet."""
 
+import math
+
 from keras import ops
 
+from ssl_tf import cost
 from ssl_tf.detection import inference, roi, rpn
 from ssl_tf.detection.anchors import grid_anchors
-from ssl_tf.detection.parts import conv, cut, dense, draws
+from ssl_tf.detection.parts import STRIDE, conv, cut, dense, draws, multiply_adds
 from ssl_tf.detection.roi_align import roi_align
 from ssl_tf.detection.sampling import gather
 from ssl_tf.detection.settings import Looking, Proposing
 from ssl_tf.layers.norm import BatchNorm, weighted
 from ssl_tf.methods.base import Method
-
-STRIDE = 16  # pixels a cell of the third stage
-BINS = 14  # of a region along a side; half as many behind the fourth stage
 
 
 class FasterRCNN(Method):
@@ -39,6 +39,7 @@ class FasterRCNN(Method):
     """
 
     called = "faster_rcnn"
+    bins = 14  # of a region along a side; half as many behind the fourth stage
     scenes = True
     masks = False
     couples = True
@@ -58,7 +59,7 @@ class FasterRCNN(Method):
         self.classes = classes
         self.proposing = proposing = proposing or Proposing()
         self.looking = looking or Looking()
-        body, top = cut(backbone)
+        body, top, self.middle = cut(backbone)
         # Functions, not models: as attributes those would be saved as weights.
         self.body = lambda images, training: body(images, training=training)
         self.top = lambda crops, training: top(crops, training=training)
@@ -116,6 +117,20 @@ class FasterRCNN(Method):
         losses |= self.more(crops, regions, batch)
         return {"loss": sum(losses.values())} | losses
 
+    def multiply_adds(self, shape):
+        """See `parts.multiply_adds`."""
+        return multiply_adds(self, shape)
+
+    def kept(self, views):
+        """The crops of the regions, and the fourth stage's maps of each."""
+        *nominal, width = self.backbone.get_layer(self.middle).output.shape[1:]
+        deep = cost.activations(self.backbone, "stage4") / math.prod(nominal)
+        return 0, int(self.looking.samples * self.bins**2 * (deep + width))
+
+    def score(self, batch):
+        """Single images have no scores; see the evaluation `detection`."""
+        return {}
+
     def more(self, crops, regions, batch):
         """Losses beside those of boxes; none here."""
         return {}
@@ -138,7 +153,7 @@ class FasterRCNN(Method):
 
     def look(self, features, boxes, valid, training):
         """`[B, R, 7, 7, F]`: the fourth stage's view of each region."""
-        crops = roi_align(features, boxes, BINS, 1 / STRIDE, self.looking.chunk)
+        crops = roi_align(features, boxes, self.bins, 1 / STRIDE, self.looking.chunk)
         shape = crops.shape
         crops = ops.reshape(crops, (-1, *shape[2:]))
         with weighted(ops.reshape(ops.cast(valid, "float32"), (-1,))):

@@ -3,7 +3,8 @@
 Sixteen blocks of two to sixteen channels amplify rounding: the same network in float64
 is 3e-4 from the golden features of the third stage (they reach 5), in float32 8e-4, and
 in what is behind it some ReLUs are on the other side of zero. Gradients of the ResNet
-move by up to 6 % from one convolution library to another; those of the new layers do not.
+move by up to 6 % from one convolution library to another, those of the new layers do
+not.
 """
 
 import json
