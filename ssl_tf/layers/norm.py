@@ -35,7 +35,7 @@ def recorded():
 
     Yields:
         dict, filled with `{name of a layer: (mean [C], biased variance [C], values
-        behind them [])}`; see `detection.precise_bn`.
+        behind them [])}`; see `settling`.
     """
     record = {}
     token = RECORD.set(record)
