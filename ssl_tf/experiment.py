@@ -183,13 +183,12 @@ def together(parts):
 
 
 def annotated(parts):
-    """Detectors and annotated images need each other."""
+    """Detectors take annotated images, and a view of their own."""
     detector = getattr(parts.method.func, "scenes", False)
     name = name_of(parts)
-    if detector != (name in DETECTION_SETS):
-        names = ", ".join(DETECTION_SETS if detector else ("cifar10", "folder", "..."))
-        learns = "boxes" if detector else "whole images"
-        raise BadInput(f"data.name: is {name}; this method learns {learns}: {names}.")
+    if detector and name not in DETECTION_SETS:
+        names = ", ".join(DETECTION_SETS)
+        raise BadInput(f"data.name: is {name}; this method learns boxes: {names}.")
     shown = [isinstance(recipe, Scene) for recipe in parts.recipes]
     if any(shown) != detector or len(shown) > 1 and detector:
         raise BadInput(

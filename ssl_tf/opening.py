@@ -79,7 +79,8 @@ def open_data(parts, root, labelled=None):
     Raises:
         BadInput: they are not there or damaged, or lack classes the method needs.
     """
-    read = lambda name: chosen(parts.dataset(split=name, root=root), parts.data)
+    given = lambda name: sources.whole(parts.dataset(split=name, root=root))
+    read = lambda name: chosen(given(name), parts.data)
     train, test = read("train"), read("test")
     if labelled is None:
         labelled = getattr(parts.method.func, "labelled", True)

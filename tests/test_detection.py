@@ -112,10 +112,20 @@ def test_what_does_not_go_with_a_detector_is_said_in_one_line(given, said):
         experiment.check(spec("faster_rcnn", *given))
 
 
-def test_a_classifier_takes_no_scenes():
+def test_images_with_objects_have_no_class_to_learn(tmp_path):
     path = config.find("supervised", dataset="digits")
-    with pytest.raises(BadInput, match="this method learns whole images"):
-        experiment.check(config.load(path, overrides=["data={name: shapes}"]))
+    given = config.load(path, overrides=["data={name: shapes, train: 8, test: 2}"])
+    with pytest.raises(BadInput, match="8 of its 8 training images have no class"):
+        trainer.train(given, tmp_path / "a/b/seed0", quiet=True)
+
+
+def test_views_are_learnt_from_images_with_objects(tmp_path):
+    path = config.find("simsiam", arch="resnet18", dataset="shapes")
+    given = ["data.train=16", "data.test=4", "train.batch_size=8", "train.epochs=1"]
+    given += ["views.0.size=24", "backbone.width=4", "train.evaluate_every=0"]
+    folder = tmp_path / "simsiam/resnet18_shapes/seed0"
+    trainer.train(config.load(path, overrides=given), folder, quiet=True)
+    assert int(runs.history(folder)[-1]["step"]) == 2
 
 
 @pytest.mark.parametrize(

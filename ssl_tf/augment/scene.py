@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from ssl_tf.errors import BadInput
 from ssl_tf.ops import draws
 from ssl_tf.schema import Count
 
@@ -57,7 +58,12 @@ def scene(
         multiple: batches are padded to multiples of so many pixels; fewer shapes to
             compile for the price of more zeros in the moments of batch norm.
 
+    Raises:
+        BadInput: no side to choose from.
+
     Source:
         Self-Classifier's detection transfer by its code: spec 0 and 2.
     """
+    if not short:
+        raise BadInput("views.0.short: is []; give one side or more, in pixels.")
     return Scene(tuple(short), longest, flip, test, multiple)
