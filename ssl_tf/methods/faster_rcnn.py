@@ -29,9 +29,6 @@ class FasterRCNN(Method):
         proposing: see `Proposing`.
         looking: see `Looking`.
 
-    Attributes:
-        scenes: it learns from annotated images, see `data.scenes`.
-
     Source:
         Ren et al., arXiv:1506.01497; Self-Classifier's detection transfer by its code
         (spec of the transfer, 1 to 12), which is Detectron2's C4 with a batch norm
