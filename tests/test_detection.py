@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ssl_tf import config, evaluate, experiment, report, runs, trainer
+from ssl_tf import config, evaluate, experiment, report, reproduce, runs, trainer
 from ssl_tf.errors import BadInput
 
 SMALL = [
@@ -150,3 +150,14 @@ def test_a_network_without_boxes_is_not_judged_by_them():
 
     with pytest.raises(BadInput, match="finds no boxes; train faster_rcnn"):
         EVALUATIONS["detection"](Classifier(), None, None)
+
+
+def test_an_experiment_starts_where_another_one_ended(tmp_path):
+    options = reproduce.arguments().parse_args(["selfclassifier_detection_voc"])
+    begun = lambda: reproduce.begun("selfclassifier_800", tmp_path, 0, options)
+    with pytest.raises(BadInput, match="selfclassifier_800.pth.tar"):
+        begun()
+    folder, _, _ = reproduce.place("selfclassifier_800", tmp_path, 0, options)
+    folder.mkdir(parents=True)
+    (folder / "last.weights.h5").touch()
+    assert begun() == folder
