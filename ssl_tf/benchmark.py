@@ -6,6 +6,7 @@
   python -m ssl_tf.benchmark scattering --threads 1
   python -m ssl_tf.benchmark kmeans --images 50000 --width 2048 --clusters 1000
   python -m ssl_tf.benchmark knn --images 1281167 --width 2048 --queries 2000
+  python -m ssl_tf.benchmark detection      ROIAlign and suppression of boxes
   python -m ssl_tf.benchmark start-up
 
 Comparisons with other programs are in benchmarks/.
@@ -24,6 +25,7 @@ MEASURES = {  # modules of ssl_tf.measure, imported when asked for
     "scattering": "scattering",
     "kmeans": "kmeans",
     "knn": "knn",
+    "detection": "detection",
     "start-up": "start_up",
 }
 

@@ -1,6 +1,7 @@
 """What all commands share: exit codes, and arguments that several of them take."""
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -47,6 +48,9 @@ def add_choice(parser):
         default=[],
         help="values that differ from the config's, e.g. train.epochs=2",
     )
+    parser.add_argument(
+        "--init", metavar="RUN", help="start from its backbone; same as init.run"
+    )
     parser.add_argument("--datadir", metavar="DIR", help="where the images are")
     parser.add_argument(
         "--classes-file",
@@ -89,6 +93,8 @@ def chosen(options):
         overrides.append(f"train.precision={options.precision}")
     if options.classes_file is not None:
         overrides.append(f"data.classes_file={options.classes_file}")
+    if options.init is not None:
+        overrides.append(f"init={{run: {json.dumps(options.init)}}}")
     if options.config is not None:
         path = Path(options.config)
     elif options.method is None:

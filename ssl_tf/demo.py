@@ -16,7 +16,8 @@ def main(options):
         raise BadInput(
             f"--demo: unknown method {options.demo!r}. Have: {have(entries)}."
         )
-    names = list(entries) if options.demo == "all" else [options.demo]
+    every = [name for name, entry in entries.items() if not entry.get("alone")]
+    names = every if options.demo == "all" else [options.demo]
     began = time.monotonic()
     cli.import_tensorflow()
     if options.pretrained:

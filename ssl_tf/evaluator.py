@@ -9,8 +9,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ssl_tf import config, experiment, opening, runs, schema
-from ssl_tf.data import DATASETS, groupings, pipeline
+from ssl_tf import config, experiment, opening, runs, scenery, schema
+from ssl_tf.augment.recipe import Recipe
+from ssl_tf.data import groupings, pipeline
 from ssl_tf.errors import BadInput, have
 from ssl_tf.evaluation import EVALUATIONS, SUPPLIED, store
 
@@ -99,7 +100,7 @@ class Run:
             `opening.Opened`, in the run's size and normalisation.
         """
         if self.facts["mean"] is None and not (dataset or changes):
-            opened = opening.open_data(self.parts, root)
+            opened = scenery.opened(self.parts, root)
             self.settle(opened)
             return opened
         mean, deviation = self.normal()
@@ -110,11 +111,18 @@ class Run:
         size = self.facts["size"]
         parts = self.parts._replace(
             data=data,
-            dataset=schema.bind(DATASETS, named, "data", ("split", "root")),
-            recipes=[r._replace(size=r.size or size) for r in self.parts.recipes],
+            dataset=schema.bind(experiment.SETS, named, "data", ("split", "root")),
+            recipes=[sized(recipe, size) for recipe in self.parts.recipes],
             train=self.parts.train._replace(batch_size=1),
         )
-        return opening.open_data(parts, root, labelled)._replace(size=size)
+        return scenery.opened(parts, root, labelled)._replace(size=size)
+
+
+def sized(recipe, size):
+    """A recipe whose views have the run's size; a scene's differ anyway."""
+    if not isinstance(recipe, Recipe):
+        return recipe
+    return recipe._replace(size=recipe.size or size)
 
 
 def evaluate(folder, name, **options):

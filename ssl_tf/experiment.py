@@ -4,8 +4,15 @@ from typing import Any, NamedTuple
 
 from ssl_tf import schema
 from ssl_tf.augment.recipes import RECIPES
+from ssl_tf.augment.scene import Scene, scene
 from ssl_tf.backbones import BACKBONES
-from ssl_tf.data import DATASETS, FACTS, groupings
+from ssl_tf.data import (
+    DATASETS,
+    DETECTION_FACTS,
+    DETECTION_SETS,
+    FACTS,
+    groupings,
+)
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import EVALUATIONS, SUPPLIED
 from ssl_tf.methods import METHODS
@@ -15,6 +22,10 @@ from ssl_tf.sections import Data, Explicit, Guided, Init, Rate, Train
 
 __all__ = ["Data", "Explicit", "Guided", "Init", "Parts", "Rate", "Train", "check"]
 
+
+SETS = DATASETS | DETECTION_SETS
+FACTS = FACTS | DETECTION_FACTS
+VIEWS = RECIPES | {"scene": scene}
 
 # Of a data section: what the model sees of an image.
 SHOWN = ("norm", "resize", "fit", "held_out")
@@ -60,7 +71,7 @@ def check(spec):
         section = dict(section) if isinstance(section, dict) else section
         count = section.pop("count", 1) if isinstance(section, dict) else 1
         count = schema.checked(Count, count, f"views.{i}.count")
-        recipes += [schema.build(RECIPES, section, f"views.{i}")] * count
+        recipes += [schema.build(VIEWS, section, f"views.{i}")] * count
     evaluations = {
         name: evaluation(name, section or {}, spec["data"])
         for name, section in (spec.get("evaluations") or {}).items()
@@ -68,7 +79,7 @@ def check(spec):
     parts = Parts(
         method=schema.bind(METHODS, spec["method"], "method", CONTEXT),
         backbone=schema.bind(BACKBONES, spec["backbone"], "backbone", ("image_shape",)),
-        dataset=schema.bind(DATASETS, dataset, "data", ("split", "root")),
+        dataset=schema.bind(SETS, dataset, "data", ("split", "root")),
         data=data,
         recipes=recipes,
         optimizer=schema.bind(OPTIMIZERS, optimizer, "optimizer"),
@@ -99,7 +110,7 @@ def evaluation(name, section, data):
         if not isinstance(changed, dict):
             raise BadInput(f"{where}.data: is {changed!r}; write a section.")
         _, named = split(altered(data, changed), Data, f"{where}.data")
-        schema.bind(DATASETS, named, f"{where}.data", ("split", "root"))
+        schema.bind(SETS, named, f"{where}.data", ("split", "root"))
     found = schema.find(EVALUATIONS, name, "evaluations")
     return schema.arguments(found, rest, where, SUPPLIED)
 
@@ -138,6 +149,7 @@ def relations(parts):
             "train.best, e.g. to loss, and train.evaluate_every."
         )
     together(parts)
+    annotated(parts)
     if data.held_out == "views":
         one_view(parts)
     for i, b in enumerate(parts.method.keywords.get("branches", [])):
@@ -170,6 +182,22 @@ def together(parts):
         )
 
 
+def annotated(parts):
+    """Detectors take annotated images, and a view of their own."""
+    detector = getattr(parts.method.func, "scenes", False)
+    name = name_of(parts)
+    if detector and name not in DETECTION_SETS:
+        names = ", ".join(DETECTION_SETS)
+        raise BadInput(f"data.name: is {name}; this method learns boxes: {names}.")
+    shown = [isinstance(recipe, Scene) for recipe in parts.recipes]
+    if any(shown) != detector or len(shown) > 1 and detector:
+        raise BadInput(
+            "views: a detector takes one view, `scene`; others take no such."
+        )
+    if detector and (parts.train.knn or parts.train.recompute):
+        raise BadInput("train.knn and train.recompute: leave them out for a detector.")
+
+
 def one_view(parts):
     """BadInput unless held-out images can be shown as training shows its own."""
     if len(parts.recipes) > 1 or parts.recipes[0].images > 1:
@@ -193,6 +221,8 @@ def check_paper(paper):
 def view_size(parts, source=None):
     """Side of the square the backbone sees, in pixels, or `None` if unknown yet."""
     for recipe in parts.recipes:
+        if isinstance(recipe, Scene):
+            return recipe.test
         if recipe.size is not None:
             return recipe.size
     own = parts.dataset.keywords.get("size")
@@ -212,7 +242,7 @@ def work(recipes, size):
 
 def name_of(parts):
     """The data set's name in the tables, from the callable it was bound to."""
-    return next(n for n, f in DATASETS.items() if f is parts.dataset.func)
+    return next(n for n, f in SETS.items() if f is parts.dataset.func)
 
 
 def class_count(parts):

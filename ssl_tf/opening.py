@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssl_tf import experiment
-from ssl_tf.data import FACTS, groupings, lists, pipeline
+from ssl_tf.data import FACTS, groupings, lists, orders, pipeline
 from ssl_tf.data import source as sources
 from ssl_tf.errors import BadInput
 from ssl_tf.methods.ssal import Derived
@@ -48,6 +48,25 @@ class Opened(NamedTuple):
         shown = self.shown if split != "train" else (None, 0)
         return pipeline.Images(source, *look, *shown)
 
+    def order(self, kind, recipes, batch_size, seed, clusters=None):
+        """The order a config names, see `orders.ordered`."""
+        size = self.train.size
+        return orders.ordered(kind, recipes, size, batch_size, seed, clusters)
+
+    def batches(self, recipes, order, seed, part, start):
+        """Training batches, see `pipeline.views`."""
+        return pipeline.views(
+            self.train,
+            recipes,
+            order,
+            self.normal,
+            seed=seed,
+            size=self.size,
+            fit=self.fit,
+            part=part,
+            start=start,
+        )
+
 
 def open_data(parts, root, labelled=None):
     """Reads the images of a config; see `Opened`.
@@ -60,7 +79,8 @@ def open_data(parts, root, labelled=None):
     Raises:
         BadInput: they are not there or damaged, or lack classes the method needs.
     """
-    read = lambda name: chosen(parts.dataset(split=name, root=root), parts.data)
+    given = lambda name: sources.whole(parts.dataset(split=name, root=root))
+    read = lambda name: chosen(given(name), parts.data)
     train, test = read("train"), read("test")
     if labelled is None:
         labelled = getattr(parts.method.func, "labelled", True)

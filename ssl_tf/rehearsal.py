@@ -6,8 +6,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from ssl_tf import cost, experiment, opening, trainer
-from ssl_tf.data import FACTS
+from ssl_tf import cost, experiment, opening, scenery, trainer
 from ssl_tf.errors import BadInput
 from ssl_tf.loop import Loop
 from ssl_tf.ops import distribute
@@ -17,15 +16,15 @@ def known(parts, root):
     """`(size, classes, training images, confusions)` with or without the data."""
     name = experiment.name_of(parts)
     size, classes = experiment.view_size(parts), experiment.class_count(parts)
-    if name in FACTS and size and classes:
-        whole = FACTS[name].images(parts.dataset.keywords)
-        if not FACTS[name].attributes:
-            whole = whole * classes // FACTS[name].classes
+    if name in experiment.FACTS and size and classes:
+        whole = experiment.FACTS[name].images(parts.dataset.keywords)
+        if not experiment.FACTS[name].attributes:
+            whole = whole * classes // experiment.FACTS[name].classes
         images = remaining(parts.data, whole, classes)
         return size, classes, images, None
-    if name in ("folder", "imagenet") and root is None:
+    if name in ("folder", "imagenet", "voc", "coco") and root is None:
         raise BadInput(f"{name}: needs --datadir to know its images and classes.")
-    opened = opening.open_data(parts, root)
+    opened = scenery.opened(parts, root)
     classes = len(opened.train.classes)
     return opened.size, classes, opened.train.size, lambda: evenly(classes)
 
@@ -76,11 +75,15 @@ class Rehearsal:
             self.method = experiment.build(
                 self.parts, method, classes, self.size, self.images
             )
+        self.scenes = getattr(self.method, "scenes", False)
         self.label_shape = (classes,) if self.method.attributes else ()
 
     @property
     def flops(self):
         """Of one image's forward and backward pass, all views; by area, other sizes."""
+        shape = self.parts.recipes[0].shape(self.size)[-3:]
+        if self.scenes:
+            return cost.training_flops(self.method, shape)
         shape = (self.size, self.size, 3)
         count = experiment.work(self.parts.recipes, self.size)
         return cost.training_flops(self.method, shape) * count
@@ -107,6 +110,8 @@ class Rehearsal:
             "key": tf.range(local),
             "epoch": tf.zeros([local], tf.int32),
         }
+        if self.scenes:
+            batch |= objects(local, *shapes[0][:2])
         loop.feed(lambda part: tf.data.Dataset.from_tensors(batch).repeat())
         return loop
 
@@ -125,6 +130,23 @@ class Rehearsal:
             "loss of the last update": float(terms[-1, 0]),
             "seconds": round(time.monotonic() - began, 1),
         }
+
+
+def objects(count, height, width):
+    """Boxes and outlines of two objects in each of so many random images."""
+    low = tf.random.uniform([count, 2, 2], maxval=[width / 2, height / 2])
+    high = low + [width / 3, height / 3]
+    boxes = tf.concat([low, high], axis=2)
+    corners = tf.gather(boxes, [0, 1, 2, 1, 2, 3], axis=2)
+    extent = tf.fill([count, 2], 1) * [height, width]
+    return {
+        "extent": extent,
+        "original": extent,
+        "boxes": boxes,
+        "classes": tf.zeros([count, 2], tf.int32),
+        "polygons": tf.reshape(corners, [count, 2, 1, 3, 2]),
+        "corners": tf.fill([count, 2, 1], 3),
+    }
 
 
 def resident():

@@ -114,6 +114,9 @@ def train(names, root, options):
         kept = {}
         for seed in range(options.seeds):
             folder, spec, origin = place(name, root, seed, options)
+            start = results.catalogue()["experiments"][name].get("start")
+            if start is not None:
+                spec["init"] = {"run": str(begun(start, root, seed, options))}
             trainer.train(
                 spec,
                 folder,
@@ -124,6 +127,27 @@ def train(names, root, options):
             )
             evaluate(folder, spec, options.datadir)
     return 0
+
+
+def begun(name, root, seed, options):
+    """The run folder of an experiment that another one starts from.
+
+    What is there is taken, else others' weights, else it is trained now.
+    """
+    from ssl_tf import convert, trainer
+
+    folder, spec, origin = place(name, root, seed, options)
+    if runs.finished(folder):
+        return folder
+    weights = results.catalogue()["experiments"][name].get("weights")
+    if weights is not None:
+        return convert.from_manifest(weights, root)
+    return trainer.train(
+        *(spec, folder),
+        root=options.datadir,
+        strategy=options.strategy,
+        origin=origin,
+    )
 
 
 def place(name, root, seed, options):

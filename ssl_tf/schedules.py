@@ -184,6 +184,36 @@ def warmup_cosine(
     return np.where(k < rising, line, falling)
 
 
+def multistep(
+    epoch,
+    epochs,
+    steps,
+    rise: Whole = 100,
+    start: NonNegative = 0.001,
+    drops: list[Count] = (18_000, 22_000),
+    factor: Positive = 0.1,
+):
+    """A line from `start` to 1 over `rise` updates; times `factor` at each drop.
+
+    Args:
+        epoch: epochs done, with fraction.
+        epochs: the run's length.
+        steps: updates an epoch.
+        rise: updates; it goes on over drops that come earlier.
+        start: first rate over the peak.
+        drops: updates after which the rate falls.
+        factor: by which it does.
+
+    Source:
+        Detectron2's schedule, spec 13 of the detection transfer.
+    """
+    t = np.round(np.asarray(epoch) * steps)
+    done = np.minimum(t / max(rise, 1), 1.0)
+    rising = np.where(t < rise, start * (1 - done) + done, 1.0)
+    passed = (t[..., None] >= np.asarray(drops)).sum(axis=-1)
+    return rising * factor**passed
+
+
 def warmup_cosine_values(epochs, steps, warmup, every, lag):
     """The list of `warmup_cosine_steps`, one value a step of the optimiser."""
     an_epoch = steps // every if lag else -(-steps // every)
@@ -220,6 +250,7 @@ SCHEDULES = {
     "cosine_epochs": cosine_epochs,
     "cosine_steps": cosine_steps,
     "held_cosine": held_cosine,
+    "multistep": multistep,
     "slanted_triangle": slanted_triangle,
     "warmup_cosine": warmup_cosine,
     "warmup_cosine_steps": warmup_cosine_steps,

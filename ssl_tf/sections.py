@@ -84,6 +84,9 @@ class Train(NamedTuple):
     Attributes:
         batch_size: images an update, over all replicas.
         epochs: passes over the training images.
+        updates: stop after so many, where that comes before the last epoch's end.
+        precise_bn: training batches whose pooled moments replace the running statistics
+            of batch norm after the last update.
         seed: of weights, order, views and masks.
         accumulate: parts a replica's batch is computed in; batch norm then sees each
             part alone.
@@ -103,6 +106,8 @@ class Train(NamedTuple):
 
     batch_size: Count
     epochs: Count
+    updates: Count | None = None
+    precise_bn: Whole = 0
     seed: Whole = 0
     accumulate: Count = 1
     recompute: Whole = 0

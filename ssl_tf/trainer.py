@@ -8,7 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ssl_tf import config, experiment, opening, runs, schedules, stages
+from ssl_tf import (
+    config,
+    experiment,
+    opening,
+    runs,
+    scenery,
+    schedules,
+    settling,
+    stages,
+)
 from ssl_tf.errors import BadInput
 from ssl_tf.training import Stopped, Training
 from ssl_tf.watching import stale
@@ -79,6 +88,8 @@ def over(folder, parts):
     if not rows:
         return True  # converted or shipped
     done, steps = (int(rows[-1][name]) for name in ("epoch", "step"))
+    if settings.updates is not None and steps >= settings.updates:
+        return True
     left = schedules.epochs_left(parts.rate.schedule, steps // done, settings.epochs)
     return done >= left or stale(rows, settings)
 
@@ -121,7 +132,7 @@ def run(job, quiet, callbacks=()):
     from ssl_tf.data import orders
 
     parts, folder = job.parts, job.folder
-    opened = opening.open_data(parts, job.root)
+    opened = scenery.opened(parts, job.root)
     method = opening.settle_groups(
         parts.method,
         opened.train.classes,
@@ -132,14 +143,8 @@ def run(job, quiet, callbacks=()):
         make = (job.spec, kind, folder, size, job.root, quiet, train)
         kind, clusters = kind.name, stages.clusters(*make)
         prepare(parts.train)  # another run may have come between
-    order = orders.ordered(
-        kind,
-        parts.recipes,
-        size,
-        parts.train.batch_size,
-        parts.train.seed,
-        clusters,
-    )
+    batch, seed = parts.train.batch_size, parts.train.seed
+    order = opened.order(kind, parts.recipes, batch, seed, clusters)
     if parts.data.repeated:
         order = orders.Repeated(order)
     loop = compiled(job, method, opened, len(order(0)))
@@ -163,6 +168,8 @@ def run(job, quiet, callbacks=()):
         if not quiet:
             shown.header(folder, job.spec, parts, opened, loop, len(order(0)), apart)
     rows = training.run()
+    if parts.train.precise_bn:
+        settling.settle(loop, training.fresh, parts.train.precise_bn)
     if training.chief:
         runs.save_weights(loop.method, folder, "last")
     row = rows[-1] if parts.train.patience is None else {"epoch": rows[-1]["epoch"]}

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from ssl_tf import runs, schedules, state
-from ssl_tf.data import decode, orders, pipeline
+from ssl_tf.data import decode, orders
 from ssl_tf.errors import BadInput, have
 from ssl_tf.loop import MOST_UPDATES
 from ssl_tf.ops import distribute
@@ -69,6 +69,10 @@ class Training:
             progress.warn(
                 f"the learning rates last for {self.epochs} epochs; see plan."
             )
+        self.total = self.epochs * self.steps_per_epoch
+        if self.train.updates is not None:
+            self.total = min(self.total, self.train.updates)
+            self.epochs = -(-self.total // self.steps_per_epoch)
         self.step, self.rows, self.best = 0, [], None
         self.sums = np.zeros(len(loop.method.terms))
         self.clock = {"seconds": 0.0, "waiting": 0.0}
@@ -82,7 +86,6 @@ class Training:
             BadInput: the loss is not finite, an image is damaged, the disk is full.
         """
         self.restore()
-        total = self.epochs * self.steps_per_epoch
         before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
         for number in before:
             signal.signal(number, self.on_signal)
@@ -91,7 +94,7 @@ class Training:
             self.loop.feed(lambda part: self.batches(part, start))
             self.callbacks.on_train_begin()
             with self.progress:
-                while self.step < total and not stale(self.rows, self.train):
+                while self.step < self.total and not stale(self.rows, self.train):
                     self.epoch(self.step // self.steps_per_epoch)
             self.callbacks.on_train_end()
             if self.train.patience is not None:
@@ -111,20 +114,15 @@ class Training:
         self.signal = number
 
     def batches(self, part, start):
-        return pipeline.views(
-            self.opened.train,
-            self.recipes,
-            self.order,
-            self.opened.normal,
-            seed=self.train.seed,
-            size=self.opened.size,
-            fit=self.opened.fit,
-            part=part,
-            start=start,
-        )
+        seed = self.train.seed
+        return self.opened.batches(self.recipes, self.order, seed, part, start)
+
+    def fresh(self, part):
+        """Batches of the epoch after the last."""
+        return self.batches(part, (self.epochs, 0))
 
     def epoch(self, epoch):
-        end = (epoch + 1) * self.steps_per_epoch
+        end = min((epoch + 1) * self.steps_per_epoch, self.total)
         method = self.loop.method
         if method.still_from is not None and method.still != (
             epoch >= method.still_from
@@ -199,11 +197,10 @@ class Training:
 
     def close_epoch(self, epoch):
         """Evaluates, writes history and state, keeps what was asked for."""
-        done = epoch + 1
-        names = self.loop.method.terms
-        last = self.rates([self.step - 1])
-        row = {"epoch": done, "step": self.step, "learning_rate": float(last[0])}
-        row |= dict(zip(names, (self.sums / self.steps_per_epoch).tolist()))
+        done, steps = epoch + 1, self.step - epoch * self.steps_per_epoch
+        rate = float(self.rates([self.step - 1])[0])
+        row = {"epoch": done, "step": self.step, "learning_rate": rate}
+        row |= dict(zip(self.loop.method.terms, (self.sums / steps).tolist()))
         if hasattr(self.loop.optimizer, "penalty"):
             row["l2"] = float(self.loop.optimizer.penalty())
         every = self.train.evaluate_every
@@ -211,14 +208,14 @@ class Training:
             values = self.judge(done)
             row |= {f"{self.judge.split}_{k}": value for k, value in values.items()}
             self.keep_best(values)
-        images = self.steps_per_epoch * self.train.batch_size
+        images = steps * self.train.batch_size
         row |= {
             "seconds": round(self.clock["seconds"], 3),
             "images_per_second": round(images / self.clock["seconds"], 1),
             "waiting": round(self.clock["waiting"] / self.clock["seconds"], 4),
         }
         self.rows.append(row)
-        self.sums = np.zeros(len(names))
+        self.sums = np.zeros_like(self.sums)
         self.clock = {"seconds": 0.0, "waiting": 0.0}
         self.save()
         keep = self.train.keep_every

@@ -18,10 +18,13 @@ from ssl_tf.backbones.scatsimclr import scatsimclr as scattering_network
 from ssl_tf.backbones.vit import vit
 from ssl_tf.backbones.vit_minimal import vit_minimal
 from ssl_tf.backbones.wide_resnet import wide_resnet
+from ssl_tf.detection.settings import Looking, Proposing
 from ssl_tf.layers import branch as blocks
 from ssl_tf.layers import inception
 from ssl_tf.layers.norm import BatchNorm
 from ssl_tf.methods.autoencoder import Autoencoder
+from ssl_tf.methods.faster_rcnn import FasterRCNN
+from ssl_tf.methods.mask_rcnn import MaskRCNN
 from ssl_tf.methods.multilabel import Multilabel
 from ssl_tf.methods.scatsimclr import ScatSimCLR
 from ssl_tf.methods.self_classifier import SelfClassifier
@@ -31,6 +34,7 @@ from ssl_tf.methods.ssal import SSAL, Branch
 from ssl_tf.methods.supervised import Supervised
 
 SHAPE = (16, 16, 3)
+SCENE = (64, 64, 3)  # for detectors
 CLASSES = 6
 PAIRS = [0, 0, 1, 1, 2, 2]
 THIRDS = [0, 0, 0, 1, 1, 1]
@@ -111,9 +115,19 @@ def self_classifier(backbone=None, **more):
     return SelfClassifier(backbone or tiny_cnn(), CLASSES, **more)
 
 
+def detector(kind, backbone=None, **more):
+    """Every anchor is a proposal, whichever of two nearly equal logits comes first."""
+    proposing = Proposing([12, 24], [1.0, 2.0], 16, 0.5, (64, 64), (64, 32))
+    looking = Looking(12, 0.5, 0.0, 4, 5)
+    backbone = backbone or resnet(SCENE, 18, 4, "imagenet")
+    return kind(backbone, CLASSES, proposing, looking, **more)
+
+
 METHODS = {
     "autoencoder": denoising,
+    "faster_rcnn": lambda *a, **k: detector(FasterRCNN, *a, **k),
     "gsimclr": lambda *a, **k: simclr(*a, kind=GSimCLR, **k),
+    "mask_rcnn": lambda *a, **k: detector(MaskRCNN, *a, mask_width=3, **k),
     "multilabel": multilabel,
     "scatsimclr": scatsimclr,
     "scatsimclr_jigsaw": lambda *a, **k: scatsimclr(*a, pretext="jigsaw", **k),
@@ -158,6 +172,8 @@ def batches(count=3, size=8, seed=0, method=None):
     """
     draw, more = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     tiles = getattr(method, "tiles", 0)
+    if getattr(method, "scenes", False):
+        return [scene(draw, size, i) for i in range(count)]
     most, shape = CLASSES, (size,)
     if getattr(method, "attributes", False):
         most, shape = 2, (size, CLASSES)
@@ -176,6 +192,29 @@ def batches(count=3, size=8, seed=0, method=None):
         }
         for i in range(count)
     ]
+
+
+def scene(draw, size, place):
+    """A batch of images with a triangle or two in each, as `data.scenes` makes them."""
+    low = draw.uniform(0, 40, (size, 2, 2))
+    boxes = np.concatenate([low, low + draw.uniform(12, 24, low.shape)], axis=2)
+    x1, y1, x2, y2 = np.moveaxis(boxes, 2, 0)
+    triangles = np.stack([x1, y2, x2, y2, (x1 + x2) / 2, y1], axis=2)
+    classes = draw.integers(0, CLASSES, (size, 2))
+    classes[::2, 1] = -1
+    return {
+        "views": (draw.random((size, *SCENE), np.float32),),
+        "extent": np.tile(np.array([[64, 60]], np.int32), (size, 1)),
+        "original": np.tile(np.array([[64, 60]], np.int32), (size, 1)),
+        "boxes": (boxes * (classes >= 0)[..., None]).astype(np.float32),
+        "classes": classes.astype(np.int32),
+        "polygons": triangles.reshape(size, 2, 1, 3, 2).astype(np.float32),
+        "corners": np.full((size, 2, 1), 3, np.int32),
+        "label": np.full(size, -1, np.int32),
+        "index": np.arange(place * size, (place + 1) * size, dtype=np.int64),
+        "key": draw.integers(-(2**31), 2**31, size).astype(np.int32),
+        "epoch": np.zeros(size, np.int32),
+    }
 
 
 def dataset(given, part):

@@ -13,7 +13,7 @@ from PIL import Image
 from ssl_tf import benchmark
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation.knn import unit
-from ssl_tf.measure import by_pil, knn, memory, pipeline
+from ssl_tf.measure import by_pil, detection, knn, memory, pipeline
 
 
 @pytest.mark.slow
@@ -107,3 +107,16 @@ def test_own_memory_grows_with_arrays_and_not_with_mapped_files(tmp_path):
 def test_sizes_that_cannot_be_are_refused_in_one_line(arguments, said):
     with pytest.raises(BadInput, match=said):
         benchmark.main(arguments)
+
+
+def test_programs_of_detection_compute_the_same():
+    for programs, rounding in (
+        (detection.aligning(), 1e-4),
+        (detection.suppressing(), 0),
+    ):
+        expected = programs.pop("ours")()
+        for program in programs.values():
+            found = program()
+            if found.ndim == 4 and found.shape[1] != detection.SIZE:
+                found = found.transpose(0, 2, 3, 1)
+            np.testing.assert_allclose(found, np.squeeze(expected), atol=rounding)

@@ -66,7 +66,7 @@ def test_the_command_exits_with_2_and_one_line_for_bad_input(tmp_path):
     assert code == 2 and not out
     assert "does not exist" in error and len(error.splitlines()) == 1
     code, _, error = commands.run("doctor", "data", "cats")
-    assert code == 2 and "Have: celeba, cifar10, cifar100, cifar20, digits" in error
+    assert code == 2 and "Have: celeba, cifar10, cifar100, cifar20, coco" in error
 
 
 def test_every_unreadable_file_is_named(ask, good, rng):

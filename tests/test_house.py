@@ -14,6 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = [
     {"errors", "schema", "config", "runs", "state", "ops", "cost"},
     {"layers", "losses", "augment", "optim", "schedules"},
+    {"detection"},
     {"methods", "backbones", "data", "weights"},
     {"evaluation"},
     {"loop", "training", "watching", "progress", "scalars"},
@@ -21,6 +22,8 @@ FLOORS = [
         "sections",
         "experiment",
         "opening",
+        "scenery",
+        "settling",
         "trainer",
         "stages",
         "tuning",
@@ -92,7 +95,9 @@ def test_no_file_is_longer_than_300_lines(folder):
         assert len(path.read_text().splitlines()) <= 300, path
 
 
-@pytest.mark.parametrize("folder", ["backbones", "layers", "losses", "methods"])
+@pytest.mark.parametrize(
+    "folder", ["backbones", "detection", "layers", "losses", "methods"]
+)
 def test_the_core_does_not_know_its_backend(folder):
     """`tf` only in methods/base.py (the tape) and inside BatchNorm.fused."""
     for path in (PACKAGE / folder).glob("*.py"):

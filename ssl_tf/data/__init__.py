@@ -4,12 +4,15 @@ from typing import NamedTuple
 
 from ssl_tf.data.celeba import celeba
 from ssl_tf.data.cifar import cifar10, cifar20, cifar100
+from ssl_tf.data.coco import coco
 from ssl_tf.data.folder import folder
 from ssl_tf.data.imagenet import imagenet
 from ssl_tf.data.imagenet5 import imagenet5
 from ssl_tf.data.noise import digits, noise
+from ssl_tf.data.shapes import shapes
 from ssl_tf.data.stl10 import stl10
 from ssl_tf.data.tiny_imagenet import tiny_imagenet
+from ssl_tf.data.voc import voc
 
 DATASETS = {
     "celeba": celeba,
@@ -24,6 +27,9 @@ DATASETS = {
     "stl10": stl10,
     "tiny_imagenet": tiny_imagenet,
 }
+
+# `(split, root, **options) -> Instances`: images with boxes, for detection only.
+DETECTION_SETS = {"coco": coco, "shapes": shapes, "voc": voc}
 
 
 class Facts(NamedTuple):
@@ -49,7 +55,10 @@ class Facts(NamedTuple):
         """Training images by the arguments of the data set that a config gives."""
         if given.get("fold") is not None:
             return 1_000
-        return self.pools.get(given.get("pool"), self.train)
+        count = given.get("train")  # of shapes, or which of VOC's lists
+        if isinstance(count, int):
+            return count
+        return self.pools.get(given.get("pool", count), self.train)
 
 
 FACTS = {
@@ -62,4 +71,11 @@ FACTS = {
     "imagenet5": Facts(5, 224, 1_250),
     "stl10": Facts(10, 96, 5_000, {"unlabeled": 100_000, "train+unlabeled": 105_000}),
     "tiny_imagenet": Facts(200, 64, 100_000),
+}
+
+VOC_LISTS = {"trainval07": 5_011, "trainval12": 11_540}
+DETECTION_FACTS = {
+    "coco": Facts(80, None, 117_266),
+    "shapes": Facts(3, None, 400),
+    "voc": Facts(20, None, 16_551, VOC_LISTS),
 }

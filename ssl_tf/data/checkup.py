@@ -2,7 +2,14 @@
 
 import sys
 
-from ssl_tf.data import DATASETS, examine, layout, layout_papers
+from ssl_tf.data import (
+    DATASETS,
+    DETECTION_SETS,
+    examine,
+    layout,
+    layout_objects,
+    layout_papers,
+)
 from ssl_tf.data.layout import Finding, Layout
 from ssl_tf.errors import BadInput, have
 
@@ -12,8 +19,11 @@ EXAMPLES = 3  # files named for a warning; errors name each of theirs
 
 def laid_out(name, root, *, classes_file, first, test_share, labels):
     """`Layout` of a data set; see the arguments of the function that reads it."""
-    if name not in DATASETS:
-        raise BadInput(f"{name!r}: unknown data set. Have: {have(DATASETS)}.")
+    if name not in DATASETS | DETECTION_SETS:
+        known = have(DATASETS | DETECTION_SETS)
+        raise BadInput(f"{name!r}: unknown data set. Have: {known}.")
+    if name in DETECTION_SETS:
+        return layout_objects.of_objects(name, root)
     if name == "folder":
         return layout.of_folder(root, labels, test_share)
     if name == "imagenet":
@@ -48,7 +58,7 @@ def report(found, quick=False):
     """
     print(f"layout:  {found.text}")
     for split, classes in found.splits.items():
-        print(f"{split + ':':8} {counted(classes)}")
+        print(f"{split + ':':8} {found.texts.get(split) or counted(classes)}")
     told = list(found.findings)
     files = {
         split: [path for paths in classes.values() for path in paths if path]
@@ -81,7 +91,8 @@ def look(found, files, quick):
     ]
     facts = examine.examine_all(paths, progress(len(paths)))
     print(f"sizes:   {examine.sizes(facts)}")
-    told = examine.findings(facts)
+    told = examine.findings(facts, layout_objects.SKIPPED if found.sizes else ())
+    told += layout_objects.differing(facts, found.sizes)
     if quick:
         text = f"quick: {len(paths):,} of {sum(map(len, files.values())):,} images seen"
         return [*told, Finding("fine", f"{text}, duplicates not looked for")]

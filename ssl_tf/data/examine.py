@@ -137,15 +137,15 @@ LEVELS = {
 }
 
 
-def findings(facts):
-    """`[Finding]` about a list of `Facts`."""
+def findings(facts, skipped=()):
+    """`[Finding]` about a list of `Facts`, but for the traits in `skipped`."""
     found = []
     for one in (f for f in facts if f.error):
         text = f"{one.path} cannot be read: {one.error}"
         found.append(Finding("error", text, "replace, save anew or remove it"))
     for trait, (level, text, mend) in LEVELS.items():
         paths = tuple(f.path for f in facts if trait in f.traits)
-        if paths:
+        if paths and trait not in skipped:
             found.append(Finding(level, f"{many(paths)} {text}", mend, paths))
     wrong = tuple(f.path for f in facts if f.format and misnamed(f))
     if wrong:

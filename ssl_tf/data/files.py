@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ssl_tf.errors import BadInput
 
@@ -95,32 +95,38 @@ def deeper(folder):
     return f"add some ({kinds}) or remove the folder"
 
 
-def pixels(file):
+def pixels(file, upright=False):
     """uint8 RGB image in PIL's form from a path or binary file.
 
     Grey, CMYK, palette and 16-bit images become RGB; of an animation the first frame
     is taken; an alpha channel is dropped; a note of the camera's rotation is ignored.
     So does TensorFlow's decoder, which reads JPEG and PNG while training.
+
+    Args:
+        file: path or binary file.
+        upright: follow the camera's note instead.
     """
     with warnings.catch_warnings(), Image.open(file) as image:
         warnings.simplefilter("ignore")  # palettes with transparency, very large images
         if image.mode in SIXTEEN_BITS:
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        image = ImageOps.exif_transpose(image) if upright else image
         return image.convert("RGB")
 
 
-def read(path, size=None):
+def read(path, size=None, upright=False):
     """One image as uint8 `[H, W, 3]`; see `pixels`.
 
     Args:
         path: file.
         size: `None`, or the side of a central square it is scaled and cut to.
+        upright: see `pixels`.
 
     Raises:
         BadInput: it is not a readable image.
     """
     try:
-        image = pixels(path)
+        image = pixels(path, upright)
     except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way
         why = " ".join(str(error).replace(repr(str(path)), "it").split())[:100]
         raise BadInput(

@@ -37,11 +37,15 @@ class Layout(NamedTuple):
         splits: `{"train" or "test": {class: [paths]}}`; no path is a file for data
             that is no tree of images.
         findings: list of `Finding`.
+        texts: `{split: line}` that describes it, where images have boxes.
+        sizes: `{path: (height, width)}` that annotations give.
     """
 
     text: str
     splits: dict
     findings: list
+    texts: dict = {}
+    sizes: dict = {}
 
     def add(self, level, text, mend="", paths=()):
         self.findings.append(Finding(level, text, mend, tuple(paths)))

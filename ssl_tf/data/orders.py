@@ -49,6 +49,42 @@ def shuffled(size, batch_size, seed, fill=False):
     return order
 
 
+def oriented(wide, batch_size, seed):
+    """Each epoch's order with wide images and others in batches of their own.
+
+    A batch comes when it is full; what is left over of both makes at most one more.
+
+    Args:
+        wide: bool `[N]`, whether an image is wider than high.
+        batch_size: int, images over all replicas.
+        seed: int.
+
+    Returns:
+        `epoch -> int64 [steps, batch_size]`.
+
+    Source:
+        Self-Classifier's detection transfer by its code (spec 2.6), whose queues go on
+        from one permutation to the next.
+    """
+
+    def order(epoch):
+        draw = np.random.Generator(np.random.Philox(key=[seed, int(epoch)]))
+        places = draw.permutation(len(wide))
+        full, rest = [], []
+        for kind in (True, False):
+            turns = np.flatnonzero(wide[places] == kind)
+            count = len(turns) // batch_size * batch_size
+            full.append(turns[:count].reshape(-1, batch_size))
+            rest.append(turns[count:])
+        full, rest = np.concatenate(full), np.concatenate(rest)
+        full = full[np.argsort(full[:, -1])]
+        if len(rest) >= batch_size:
+            full = np.concatenate([full, rest[None, :batch_size]])
+        return places[full].astype(np.int64)
+
+    return order
+
+
 class Repeated(NamedTuple):
     """An order whose first epoch, and the views drawn in it, come again and again.
 

@@ -58,6 +58,14 @@ class Source(NamedTuple):
         return [os.fsdecode(path) for path in paths]
 
 
+def whole(found):
+    """`Source` of what a reader gives: of annotated images, without their objects."""
+    if isinstance(found, Source):
+        return found
+    label = np.full(found.size, -1, np.int32)
+    return Source(found.name, found.split, found.images, label, ())
+
+
 def subset(source, places, split=None):
     """The images at `places`, in that order; their index is the new position."""
     return source._replace(

@@ -3,6 +3,7 @@
 from ssl_tf.evaluation.clustering import clustering
 from ssl_tf.evaluation.combination import combination
 from ssl_tf.evaluation.confusion import confusion
+from ssl_tf.evaluation.detection import detection
 from ssl_tf.evaluation.discover import discover
 from ssl_tf.evaluation.finetune import finetune
 from ssl_tf.evaluation.gallery import gallery
@@ -26,6 +27,7 @@ EVALUATIONS = {
     "clustering": clustering,
     "combination": combination,
     "confusion": confusion,
+    "detection": detection,
     "discover": discover,
     "finetune": finetune,
     "gallery": gallery,

@@ -1,5 +1,7 @@
 """Batch normalisation with the papers' three independent constants."""
 
+import contextlib
+import contextvars
 import math
 
 import keras
@@ -8,6 +10,39 @@ from keras import ops
 from ssl_tf import cost
 from ssl_tf.errors import BadInput
 from ssl_tf.ops import distribute, view_major
+
+WEIGHTS = contextvars.ContextVar("weights", default=None)
+RECORD = contextvars.ContextVar("record", default=None)
+
+
+@contextlib.contextmanager
+def weighted(weights):
+    """Within it, moments are of the rows of weight 1 only, not of those that fill up.
+
+    Args:
+        weights: float32 `[N]` of 0 and 1, for tensors of N rows.
+    """
+    token = WEIGHTS.set(weights)
+    try:
+        yield
+    finally:
+        WEIGHTS.reset(token)
+
+
+@contextlib.contextmanager
+def recorded():
+    """Within it, batches leave their moments and change no running statistics.
+
+    Yields:
+        dict, filled with `{name of a layer: (mean [C], biased variance [C], values
+        behind them [])}`; see `settling`.
+    """
+    record = {}
+    token = RECORD.set(record)
+    try:
+        yield record
+    finally:
+        RECORD.reset(token)
 
 
 class BatchNorm(keras.layers.Layer):
@@ -83,13 +118,19 @@ class BatchNorm(keras.layers.Layer):
     def call(self, x, training=False):
         if not (training and self.trainable):
             return self.affine(x, self.moving_mean, self.moving_variance)
-        if self.group and self.group != whole(x, self.group):
+        if WEIGHTS.get() is not None:
+            mean, variance, count = weighted_moments(x, WEIGHTS.get())
+            y = self.affine(x, mean, variance)
+        elif self.group and self.group != whole(x, self.group):
             y, mean, variance, count = self.grouped(x)
         elif distribute.replicas() == 1 and keras.backend.backend() == "tensorflow":
             y, mean, variance, count = self.fused(x)
         else:
             mean, variance, count = global_moments(x)
             y = self.affine(x, mean, variance)
+        if RECORD.get() is not None:
+            RECORD.get()[self.name] = mean, variance, count
+            return y
         if self.unbiased:
             variance = variance * (count / ops.maximum(count - 1.0, 1.0))
         self.move(self.moving_mean, mean)
@@ -193,6 +234,24 @@ def global_moments(x):
         mean, variance = pooled(means, variances, 0)
         count = count * distribute.replicas()
     return mean, variance, count
+
+
+def weighted_moments(x, weights):
+    """`global_moments` of the rows of weight 1; two exchanges, exact.
+
+    Args:
+        x: `[N, ..., C]`.
+        weights: `[N]`.
+    """
+    x = ops.cast(x, "float32")
+    rows = ops.reshape(x, (ops.shape(x)[0], -1, x.shape[-1]))
+    weights = ops.reshape(ops.cast(weights, "float32"), (-1, 1, 1))
+    places = ops.cast(ops.shape(rows)[1], "float32")
+    count = distribute.total(ops.sum(weights)) * places
+    most = ops.maximum(count, 1.0)
+    mean = distribute.total(ops.sum(weights * rows, (0, 1))) / most
+    away = ops.square(rows - mean)
+    return mean, distribute.total(ops.sum(weights * away, (0, 1))) / most, count
 
 
 def group_moments(x, parts):

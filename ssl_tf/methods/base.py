@@ -30,6 +30,7 @@ class Method(keras.Model):
         views: how many views of an image `objective` needs.
         labelled: whether it needs the labels of images.
         attributes: whether these are attributes `[B, A]` instead of one class each.
+        scenes: whether it learns boxes of annotated images, see `data.scenes`.
         remembers: names of layers that hold no weights of the network but what its run
             saw; another run that starts from the weights starts these anew.
         still: the backbone normalises with its running statistics in training, too.
@@ -42,6 +43,7 @@ class Method(keras.Model):
     views = 1
     labelled = True
     attributes = False
+    scenes = False
     remembers = ()
     still_from = None
 

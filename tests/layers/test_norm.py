@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ssl_tf.layers.norm import BatchNorm
+from ssl_tf.layers.norm import BatchNorm, recorded, weighted
 
 
 def by_hand(x, gamma, beta, epsilon):
@@ -93,3 +93,51 @@ def test_replicas_with_different_means_share_exact_moments(two_replicas):
     expected = 0.9 + 0.1 * variance * 8 / 7
     for value in kept.values:
         np.testing.assert_allclose(value, expected, rtol=1e-4)
+
+
+def test_rows_of_weight_zero_change_no_moment_and_get_no_say(rng):
+    rows = rng.normal(2, 3, (6, 2, 2, 3)).astype(np.float32)
+    filled = np.concatenate([rows, 1e3 * np.ones((2, 2, 2, 3), np.float32)])
+    plain, other = BatchNorm(momentum=0.0), BatchNorm(momentum=0.0)
+    expected = plain(rows, training=True)
+    with weighted(tf.constant([1.0] * 6 + [0.0] * 2)):
+        found = other(filled, training=True)
+    np.testing.assert_allclose(found[:6], expected, atol=1e-5)
+    for ours, theirs in zip(other.weights, plain.weights):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+def test_weighted_rows_of_replicas_share_exact_moments(two_replicas, rng):
+    rows = rng.normal(2, 3, (8, 5)).astype(np.float32)
+    weights = np.array([1, 0, 1, 1, 0, 0, 1, 1], np.float32)
+    with two_replicas.scope():
+        layer = BatchNorm(momentum=0.0)
+        layer.build((None, 5))
+
+    def step(rows, weights):
+        with weighted(weights):
+            return layer(rows, training=True)
+
+    def run():
+        mine = lambda x: two_replicas.experimental_distribute_values_from_function(
+            lambda c: tf.constant(np.split(x, 2)[c.replica_id_in_sync_group])
+        )
+        return two_replicas.run(step, (mine(rows), mine(weights)))
+
+    tf.function(run)()
+    chosen = rows[weights > 0]
+    np.testing.assert_allclose(layer.moving_mean, chosen.mean(0), rtol=1e-5)
+    unbiased = chosen.var(0, ddof=1)
+    np.testing.assert_allclose(layer.moving_variance, unbiased, rtol=1e-5)
+
+
+def test_recording_leaves_the_running_statistics_alone(rng):
+    rows = rng.normal(2, 3, (8, 5)).astype(np.float32)
+    layer = BatchNorm(name="mine")
+    with recorded() as found:
+        layer(rows, training=True)
+    mean, variance, count = found["mine"]
+    np.testing.assert_allclose(mean, rows.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(variance, rows.var(0), rtol=1e-4)
+    assert float(count) == 8
+    np.testing.assert_array_equal(layer.moving_mean, np.zeros(5))

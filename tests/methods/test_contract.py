@@ -54,7 +54,8 @@ def test_evaluation_depends_on_no_other_image(make):
 
 
 def test_representations_are_vectors_and_the_first_is_the_backbones(make):
-    method, images = make(), small.batches()[0]["views"][0]
+    method = make()
+    images = small.batches(method=method)[0]["views"][0]
     levels = method.representations(images)
     assert next(iter(levels)) == "features"
     np.testing.assert_array_equal(levels["features"], method.backbone(images))

@@ -1,0 +1,241 @@
+"""Instances: the images of one split with the boxes and outlines of their objects."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ssl_tf.data import files
+from ssl_tf.errors import BadInput
+
+EMPTY = 1e-5  # pixels; a box with a side of no more than this is no object
+
+
+class Objects(NamedTuple):
+    """What is in one image, m objects.
+
+    Boxes are x1, y1, x2, y2 in pixels; pixel i covers [i, i + 1].
+
+    Attributes:
+        boxes: float32 `[m, 4]`.
+        label: int32 `[m]`, from 0.
+        difficult: bool `[m]`, neither right nor wrong where VOC is evaluated.
+        crowd: bool `[m]`, many objects in one box (COCO).
+        polygons: m tuples of float32 `[k, 2]` corners x, y: an object may have several
+            outlines; none where masks are not known.
+    """
+
+    boxes: np.ndarray
+    label: np.ndarray
+    difficult: np.ndarray
+    crowd: np.ndarray
+    polygons: tuple
+
+    @property
+    def count(self):
+        return len(self.label)
+
+    def kept(self, which):
+        """Those where bool `[m]` is true."""
+        outlines = tuple(p for p, keep in zip(self.polygons, which) if keep)
+        return Objects(*(column[which] for column in self[:4]), outlines)
+
+
+class Instances(NamedTuple):
+    """Random access to one split of a set for detection.
+
+    Attributes:
+        name: str, the data set.
+        split: "train" or "test".
+        images: `[N]` paths of files; or uint8 `[N, H, W, 3]`.
+        sizes: int32 `[N, 2]`, height and width as annotated.
+        objects: N `Objects`.
+        classes: names, position = label.
+        ids: N texts or ints, what results call the images.
+        numbers: what results call the classes (COCO), position = label.
+        json: path of the annotations in COCO's form, or `None`.
+    """
+
+    name: str
+    split: str
+    images: np.ndarray
+    sizes: np.ndarray
+    objects: tuple
+    classes: tuple
+    ids: tuple
+    numbers: tuple
+    json: str | None = None
+
+    @property
+    def size(self):
+        return len(self.objects)
+
+    @property
+    def attributes(self):
+        """Whether images have attributes: they have objects."""
+        return False
+
+    @property
+    def files(self):
+        """Whether `images` are paths."""
+        return self.images.ndim == 1
+
+    @property
+    def names(self):
+        """`[N]` texts: the file of each image, or its id."""
+        return [str(name) for name in (self.images if self.files else self.ids)]
+
+    def pixels(self, place):
+        """uint8 `[H, W, 3]`, the camera's rotation applied.
+
+        Raises:
+            BadInput: it cannot be read, or is of another size than annotated.
+        """
+        if not self.files:
+            return self.images[place]
+        found = files.read(self.images[place], upright=True)
+        height, width = self.sizes[place].tolist()
+        if found.shape[:2] != (height, width):
+            raise BadInput(
+                f"{self.images[place]}: has {found.shape[1]}x{found.shape[0]} pixels, "
+                f"its annotation says {width}x{height}; get both again."
+            )
+        return found
+
+
+def subset(instances, places):
+    """The images at `places`, in that order."""
+    return instances._replace(
+        images=instances.images[places],
+        sizes=instances.sizes[places],
+        objects=tuple(instances.objects[place] for place in places),
+        ids=tuple(instances.ids[place] for place in places),
+    )
+
+
+def for_training(instances, masks=False):
+    """Without what nothing can be learnt from; difficult objects stay.
+
+    Images with crowds only, or with nothing, go; then crowds; then objects whose box
+    is empty within the image or, for masks, that have no outline. An image that loses
+    its last object so stays, as background.
+
+    Args:
+        instances: `Instances`.
+        masks: whether masks are learnt.
+
+    Raises:
+        BadInput: no image is left.
+
+    Source:
+        Self-Classifier's detection transfer, as Detectron2 filters.
+    """
+    places = [i for i, own in enumerate(instances.objects) if not own.crowd.all()]
+    if not places:
+        raise BadInput(
+            f"{instances.name}: no {instances.split} image has an object; add boxes."
+        )
+    chosen = subset(instances, np.array(places))
+    objects = []
+    for own, size in zip(chosen.objects, chosen.sizes):
+        keep = ~own.crowd & (sides(clipped(own.boxes, size)).min(axis=1) > EMPTY)
+        if masks:
+            keep &= np.array([len(outlines) > 0 for outlines in own.polygons], bool)
+        objects.append(own if keep.all() else own.kept(keep))
+    return chosen._replace(objects=tuple(objects))
+
+
+def clipped(boxes, size):
+    """Boxes `[m, 4]` cut to an image of `size`, height and width."""
+    height, width = size
+    return np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+
+
+def sides(boxes):
+    """`[m, 2]` widths and heights."""
+    return boxes[:, 2:] - boxes[:, :2]
+
+
+class Limits(NamedTuple):
+    """How many there is room for: objects an image, outlines an object, corners."""
+
+    objects: int
+    outlines: int
+    corners: int
+
+
+def limits(many):
+    """`Limits` that hold all of the given `Objects`; at least 1 of each."""
+    outlines = [each for own in many for each in own.polygons]
+    corners = [len(polygon) for each in outlines for polygon in each]
+    return Limits(
+        max([1, *(own.count for own in many)]),
+        max([1, *map(len, outlines)]),
+        max([1, *corners]),
+    )
+
+
+def padded(own, room=None):
+    """One image's objects as arrays whose shapes depend on `room` alone.
+
+    An outline is filled up with its last corner: the added edges have no length, so a
+    rasteriser that closes the outline from its last row to the first sees what it
+    would have seen. An outline that is not there is all zeros, of no area, and has 0
+    corners. All of that stays true under scaling, shifts and flips.
+
+    A room for a whole data set can be large (COCO's longest outlines have over a
+    thousand corners); `limits` of the images of one batch do.
+
+    Args:
+        own: `Objects`.
+        room: `Limits` M, P, V; `None`: what they need.
+
+    Returns:
+        `{"boxes": float32 [M, 4], zeros where there is none,
+        "label": int32 [M], -1 where there is none,
+        "valid": bool [M],
+        "polygons": float32 [M, P, V, 2],
+        "corners": int32 [M, P]}`.
+
+    Raises:
+        ValueError: the room is too small.
+    """
+    need = limits([own])
+    room = Limits(*(room or need))
+    if any(have < wanted for have, wanted in zip(room, need)):
+        raise ValueError(f"{room} is too small for {need}")
+    boxes = np.zeros((room.objects, 4), np.float32)
+    label = np.full(room.objects, -1, np.int32)
+    polygons = np.zeros((*room, 2), np.float32)
+    corners = np.zeros(room[:2], np.int32)
+    boxes[: own.count], label[: own.count] = own.boxes, own.label
+    for i, outlines in enumerate(own.polygons):
+        for j, polygon in enumerate(outlines):
+            polygons[i, j, : len(polygon)] = polygon
+            polygons[i, j, len(polygon) :] = polygon[-1]
+            corners[i, j] = len(polygon)
+    return {
+        "boxes": boxes,
+        "label": label,
+        "valid": label >= 0,
+        "polygons": polygons,
+        "corners": corners,
+    }
+
+
+def same_classes(train, test):
+    """BadInput unless two splits have the same classes in the same order."""
+    if train.classes == test.classes:
+        return
+    text, mend = difference(train.classes, test.classes)
+    raise BadInput(f"{train.name}: {text}; {mend}.")
+
+
+def difference(train, test):
+    """`(what is wrong, what to do)` about two lists of classes that differ."""
+    for name, where, other in (
+        *((name, "training", "test") for name in train if name not in test),
+        *((name, "test", "training") for name in test if name not in train),
+    ):
+        text = f"class {name!r} of the {where} annotations is not in the {other} ones"
+        return text, "give both the same list of classes"
+    return "the test annotations have the classes in another order", "make them alike"

@@ -1,0 +1,135 @@
+"""Average precision as COCO counts it, for boxes and for masks; pycocotools counts."""
+
+import contextlib
+import io
+
+import numpy as np
+
+from ssl_tf.data.coco import loaded, written
+from ssl_tf.errors import BadInput
+
+NUMBERS = (
+    *("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large"),
+    *("AR_1", "AR_10", "AR_100", "AR_small", "AR_medium", "AR_large"),
+)
+KINDS = {"box": "bbox", "mask": "segm"}
+
+
+def coco_ap(instances, found, kind="box"):
+    """The twelve numbers of COCO in percent, and the AP of each class.
+
+    Args:
+        instances: `Instances`, all images of the test split. Of those that come from
+            a file this is read again: it has the crowds' masks.
+        found: `Found`.
+        kind: "box" or "mask".
+
+    Returns:
+        `{name of NUMBERS: percent}` and `"classes"`: float64 `[classes]`, percent;
+        NaN where there is nothing to count.
+
+    Raises:
+        BadInput: pycocotools is missing, or masks are asked for and not there.
+    """
+    if kind == "mask" and found.masks is None:
+        raise BadInput(
+            "coco_ap: kind is mask; the detector found boxes only, take box."
+        )
+    path = instances.json
+    truth = written(instances) if path is None else loaded(path)
+    stats, classes = evaluated(truth, results(instances, found, kind), kind)
+    percent = dict(zip(NUMBERS, (100 * stats).tolist()))
+    return percent | {"classes": 100 * classes}
+
+
+def results(instances, found, kind="box"):
+    """Detections in the form of COCO's result files, boxes not rounded.
+
+    Args:
+        instances: `Instances`.
+        found: `Found`.
+        kind: "box" or "mask"; the size of a thing counts by what is given.
+    """
+    rows = []
+    for i, (image, label, score) in enumerate(zip(*map(np.asarray, found[:3]))):
+        row = {
+            "image_id": instances.ids[image],
+            "category_id": instances.numbers[label],
+            "score": float(score),
+        }
+        if kind == "mask":
+            row["segmentation"] = found.masks[i]
+        else:
+            x1, y1, x2, y2 = map(float, found.boxes[i])
+            row["bbox"] = [x1, y1, x2 - x1, y2 - y1]
+        rows.append(row)
+    return rows
+
+
+def evaluated(truth, rows, kind="box"):
+    """`(the twelve numbers float64 [12], AP of each category [C])` in [0, 1].
+
+    -1 of pycocotools, where there is nothing to count, becomes NaN.
+
+    Args:
+        truth: content of an annotation file, changed by pycocotools.
+        rows: list of results; of masks without `bbox`, so that areas are theirs.
+        kind: "box" or "mask".
+    """
+    COCO, COCOeval, _ = tools()
+    drop = "bbox" if kind == "mask" else "segmentation"
+    rows = [{k: v for k, v in row.items() if k != drop} for row in rows]
+    with quiet():
+        given = COCO()
+        given.dataset = {"info": {}} | truth
+        given.createIndex()
+        detected = given.loadRes(rows) if rows else nothing(COCO, truth)
+        judge = COCOeval(given, detected, KINDS[kind])
+        judge.evaluate()
+        judge.accumulate()
+        judge.summarize()
+    precision = known(judge.eval["precision"][:, :, :, 0, -1])  # [T, R, C]
+    counted = ~np.isnan(precision)
+    total = np.where(counted, precision, 0.0).sum(axis=(0, 1))
+    with np.errstate(invalid="ignore"):
+        return known(judge.stats), total / counted.sum(axis=(0, 1))
+
+
+def known(values):
+    """float64 array with NaN for -1."""
+    values = np.array(values, np.float64)
+    return np.where(values == -1, np.nan, values)
+
+
+def nothing(COCO, truth):
+    """A result without detections, which `loadRes` does not read."""
+    empty = COCO()
+    empty.dataset = truth | {"annotations": []}
+    empty.createIndex()
+    return empty
+
+
+def encoded(masks):
+    """Run-length masks in COCO's form from bool `[n, H, W]`."""
+    _, _, mask = tools()
+    planes = [np.asfortranarray(np.asarray(m, np.uint8)) for m in masks]
+    return [mask.encode(plane) for plane in planes]
+
+
+def tools():
+    """`(COCO, COCOeval, mask)` of pycocotools."""
+    try:
+        from pycocotools import mask
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    except ImportError:
+        raise BadInput(
+            "coco_ap: pycocotools is not here; pip install 'ssl_tf[detect]', or "
+            "evaluate by voc_ap."
+        ) from None
+    return COCO, COCOeval, mask
+
+
+def quiet():
+    """pycocotools prints its progress and its table; here nothing does."""
+    return contextlib.redirect_stdout(io.StringIO())

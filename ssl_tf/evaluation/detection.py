@@ -1,0 +1,126 @@
+"""Average precision of a detector, as VOC and as COCO count it, and pictures."""
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageDraw
+
+from ssl_tf.detection import inference, masks
+from ssl_tf.errors import BadInput
+from ssl_tf.evaluation.coco_ap import coco_ap, encoded
+from ssl_tf.evaluation.found import Found, joined
+from ssl_tf.evaluation.voc_ap import voc_ap
+from ssl_tf.schema import Fraction, Whole
+
+RULES = {"voc2007": "eleven_point", "voc": "area"}
+COLOURS = ("#d1495b", "#2e8b57", "#00798c", "#edae49", "#7b2d8b", "#30638e")
+TALLER = 320  # pixels, of a picture
+
+
+def detection(
+    method,
+    train,
+    test,
+    voc: bool = True,
+    coco: bool = True,
+    pictures: Whole = 8,
+    sure: Fraction = 0.5,
+):
+    """Detection AP of boxes, and of masks where there are some.
+
+    Args:
+        method: `Method` that detects.
+        train: not used.
+        test: `Scenes`; all images of the split are judged.
+        voc: as VOC does, by its rule of 2007 ("voc2007") and by the later one ("voc").
+        coco: as COCO does ("box", "mask"); needs pycocotools.
+        pictures: images shown with what is there, and with what was found.
+        sure: score from which a detection is drawn.
+
+    Returns:
+        `{"voc2007.AP", "voc2007.AP50", "voc2007.AP75", "voc....", "box.AP", ...,
+        "mask.AP", ...}`: shares in [0, 1], NaN where there is nothing to count;
+        `"detections"`: their number; `"tiles"` uint8 `[pictures, 2, H, W, 3]`.
+
+    Raises:
+        BadInput: the method detects nothing, or pycocotools is missing.
+
+    Source:
+        Self-Classifier's detection transfer, spec 14; the authors' numbers on VOC are
+        voc2007.
+    """
+    if not hasattr(method, "detect"):
+        raise BadInput(
+            f"detection: {method.name} finds no boxes; train faster_rcnn or mask_rcnn "
+            "from this run, with init={run: RUN}."
+        )
+    found = detections(method, test)
+    values = {}
+    for name, rule in RULES.items() if voc else ():
+        values |= shares(voc_ap(test.source, found, rule), name)
+    for kind in ("box", *(["mask"] if method.masks else [])) if coco else ():
+        values |= shares(coco_ap(test.source, found, kind), kind)
+    values["detections"] = len(found.score)
+    if pictures:
+        count = min(pictures, test.source.size)
+        values["tiles"] = np.stack(
+            [pair(test.source, found, place, sure) for place in range(count)]
+        )
+    return values
+
+
+def shares(values, name):
+    """Percents as shares, with a name before them; without the table of classes."""
+    return {f"{name}.{k}": v / 100 for k, v in values.items() if k != "classes"}
+
+
+def detections(method, scenes):
+    """`Found` of all images of `Scenes`, one by one."""
+    spec = [
+        tf.TensorSpec([1, None, None, 3], tf.float32),
+        tf.TensorSpec([1, 2], tf.int32),
+    ]
+    detect = tf.function(method.detect, input_signature=spec)
+    parts = []
+    for place, batch in enumerate(scenes.plain()):
+        seen, outlined = detect(batch["views"][0], batch["extent"])
+        original = batch["original"]
+        boxes, valid = inference.rescale(
+            seen.boxes, seen.valid, batch["extent"], original
+        )
+        there = np.asarray(valid[0])
+        boxes = boxes[0][there]
+        runs = None
+        if outlined is not None:
+            height, width = (int(side) for side in original[0])
+            planes = masks.paste(outlined[0][there], boxes, height, width)
+            runs = encoded(np.asarray(planes))
+        label, score = (np.asarray(x[0])[there] for x in (seen.classes, seen.scores))
+        image = np.full(len(label), place)
+        parts.append(Found(image, label, score, np.asarray(boxes), runs))
+    return joined(parts)
+
+
+def pair(source, found, place, sure):
+    """uint8 `[2, TALLER, W, 3]`: an image with its objects, and with those found."""
+    pixels = source.pixels(place)
+    own = source.objects[place]
+    mine = np.flatnonzero((found.image == place) & (found.score >= sure))
+    truth = zip(own.boxes, own.label, [None] * own.count)
+    seen = zip(found.boxes[mine], found.label[mine], found.score[mine])
+    return np.stack([drawn(pixels, rows, source.classes) for rows in (truth, seen)])
+
+
+def drawn(pixels, rows, classes):
+    """An image with boxes, on a white sheet of one size for all."""
+    scale = TALLER / max(pixels.shape[:2])
+    size = tuple(max(1, round(side * scale)) for side in pixels.shape[1::-1])
+    sheet = Image.new("RGB", (TALLER, TALLER), "white")
+    sheet.paste(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
+    pen = ImageDraw.Draw(sheet)
+    for box, label, score in rows:
+        colour = COLOURS[label % len(COLOURS)]
+        corners = [float(x) * scale for x in box]
+        pen.rectangle(corners, outline=colour, width=2)
+        text = classes[label] if score is None else f"{classes[label]} {score:.2f}"
+        pen.text((corners[0] + 3, corners[1] + 2), text, fill=colour)
+    return np.asarray(sheet)
