@@ -45,7 +45,15 @@ def compare(ours, theirs, atol=1e-5, terms=slice(None)):
     np.testing.assert_allclose(ours, theirs, atol=atol, rtol=0)
 
 
-@pytest.mark.parametrize("name", small.METHODS)
+# What another method of the list has all of, but for a setting.
+SIBLINGS = ("faster_rcnn", "gsimclr", "scatsimclr_jigsaw", "self_classifier_plain")
+METHODS = [
+    pytest.param(name, marks=[pytest.mark.slow] * (name in SIBLINGS))
+    for name in small.METHODS
+]
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_two_replicas_train_like_one_dropout_included(name, two_replicas):
     make = small.METHODS[name]
     one = built(make)
