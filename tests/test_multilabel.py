@@ -98,6 +98,7 @@ def pretrained(made, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_fine_tuning_learns_attributes_and_returns_their_measures(made, pretrained):
     root, _ = made
     options = ["share=null", "validation=official", "warmup=0", "epochs=2"]

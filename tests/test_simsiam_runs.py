@@ -34,6 +34,7 @@ def weights(folder):
     return found
 
 
+@pytest.mark.slow
 def test_a_network_trained_on_noise_is_fine_tuned_on_images(tmp_path):
     data = "data={name: noise, kind: normal, fresh: true, size: 48, count: 64}"
     section = {
