@@ -29,7 +29,7 @@ def test_losses_backbones_and_objectives_agree_between_jax_and_tensorflow(
     ours = probe("tensorflow", tmp_path / "tensorflow.npz", what)
     theirs = probe("jax", tmp_path / "jax.npz", what)
     assert ours.pop("compiles") == 1 and theirs.pop("compiles") == 0
-    assert ours.keys() == theirs.keys() and len(ours) > 20
+    assert ours.keys() == theirs.keys() and len(ours) > 15
     for key, value in ours.items():
         scale = max(1.0, np.abs(value).max())
         np.testing.assert_allclose(

@@ -31,6 +31,7 @@ def test_the_pipeline_is_measured_with_and_without_files(tmp_path, rng, capsys):
     assert sum("PIL" in name for name in values) == 3
 
 
+@pytest.mark.slow
 def test_the_step_is_measured_plain_and_compiled():
     small = ["--method", "supervised", "--dataset", "digits", "--rounds", "1", "--set"]
     small += ["backbone={name: wide_resnet, depth: 10, width: 1}", "train.batch_size=8"]

@@ -77,6 +77,7 @@ STUDY = [
 ]
 
 
+@pytest.mark.slow
 def test_steps_across_batches_survive_a_stop(tmp_path):
     """4 batches an epoch, a step every 3: what is left over is in the state."""
     every = ["optimizer.every=3", "optimizer.schedule={name: constant}"]

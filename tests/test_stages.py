@@ -142,6 +142,7 @@ def test_twenty_updates_of_low_spread_in_a_row_warn_once():
     assert len(heard) == 1 and "step 39" in heard[0] and "learning_rate" in heard[0]
 
 
+@pytest.mark.slow
 def test_the_authors_batch_norm_stands_still_after_the_first_epoch(tmp_path):
     keep = ["train.epochs=3", "train.keep_every=1", "train.knn=0"]
     given = spec("simclr", *keep)
