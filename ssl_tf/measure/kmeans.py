@@ -27,7 +27,7 @@ def measure(options):
         "features": f"{images:,} x {options.width:,} float32, {clusters:,} clusters",
         "one start": f"{seconds:.1f} s, first centres included",
         "iterations": f"{model.n_iter_} of at most {centres.ITERATIONS}",
-        "an iteration": f"{seconds / model.n_iter_:.2f} s",
+        "an iteration, first centres shared out": f"{seconds / model.n_iter_:.2f} s",
         "memory beyond the features, peak": memory.described,
     }
 
