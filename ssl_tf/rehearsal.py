@@ -75,7 +75,7 @@ class Rehearsal:
             self.method = experiment.build(
                 self.parts, method, classes, self.size, self.images
             )
-        self.scenes = getattr(self.method, "scenes", False)
+        self.scenes = self.method.scenes
         self.label_shape = (classes,) if self.method.attributes else ()
 
     @property

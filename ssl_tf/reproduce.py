@@ -108,8 +108,6 @@ def train(names, root, options):
                 "--pretrained."
             )
     cli.import_tensorflow()
-    from ssl_tf import trainer
-
     for name in names:
         kept = {}
         for seed in range(options.seeds):
@@ -117,14 +115,7 @@ def train(names, root, options):
             start = results.catalogue()["experiments"][name].get("start")
             if start is not None:
                 spec["init"] = {"run": str(begun(start, root, seed, options))}
-            trainer.train(
-                spec,
-                folder,
-                root=options.datadir,
-                strategy=options.strategy,
-                origin=origin,
-                kept=kept,
-            )
+            trained(folder, spec, origin, options, kept)
             evaluate(folder, spec, options.datadir)
     return 0
 
@@ -134,7 +125,7 @@ def begun(name, root, seed, options):
 
     What is there is taken, else others' weights, else it is trained now.
     """
-    from ssl_tf import convert, trainer
+    from ssl_tf import convert
 
     folder, spec, origin = place(name, root, seed, options)
     if runs.finished(folder):
@@ -142,11 +133,20 @@ def begun(name, root, seed, options):
     weights = results.catalogue()["experiments"][name].get("weights")
     if weights is not None:
         return convert.from_manifest(weights, root)
+    return trained(folder, spec, origin, options)
+
+
+def trained(folder, spec, origin, options, kept=None):
+    """The folder of a run that is trained, or goes on; see `trainer.train`."""
+    from ssl_tf import trainer
+
     return trainer.train(
-        *(spec, folder),
+        spec,
+        folder,
         root=options.datadir,
         strategy=options.strategy,
         origin=origin,
+        kept=kept,
     )
 
 

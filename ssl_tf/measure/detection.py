@@ -2,7 +2,6 @@
 
 from ssl_tf import cli
 from ssl_tf.measure import timing
-from ssl_tf.measure.scattering import in_turn
 
 CELLS, CHANNELS, REGIONS = (50, 66), 256, 128  # of an image of 800 x 1056 pixels
 BOXES, KEEP, OVERLAP = 6_000, 1_000, 0.7  # proposals in evaluation
@@ -17,13 +16,11 @@ def measure(options):
         "boxes": f"{BOXES:,}, the best {KEEP:,} of overlap up to {OVERLAP}",
     }
     for name, programs in (("ROIAlign", aligning()), ("NMS", suppressing())):
-        times = in_turn(programs, options.rounds)
+        times = timing.in_turn(programs, options.rounds)
         for program, found in times.items():
-            ratios = [a / b for a, b in zip(found, times["ours"])]
-            values[f"{name}, {program}"] = (
-                f"{1e3 * timing.median(found):9.1f} ms, {timing.median(ratios):6.2f} x "
-                f"ours ({min(ratios):.2f}-{max(ratios):.2f})"
-            )
+            middle = 1e3 * timing.median(found)
+            ratio = timing.compared(found, times["ours"], 6)
+            values[f"{name}, {program}"] = f"{middle:9.1f} ms, {ratio}"
     return values
 
 

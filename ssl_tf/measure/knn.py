@@ -11,7 +11,6 @@ from pathlib import Path
 from ssl_tf import cli
 from ssl_tf.errors import BadInput
 from ssl_tf.measure import timing
-from ssl_tf.measure.scattering import in_turn
 
 K = 200  # neighbours asked for, the largest of `knn`
 ALL_QUERIES = 50_000  # ImageNet's validation set
@@ -80,14 +79,11 @@ def compared(bank, queries, rounds):
         pass
     else:
         programs["Faiss, flat index"] = lambda: faiss_search(faiss, rows, asked)
-    times = in_turn(programs, rounds)
+    times = timing.in_turn(programs, rounds)
     base = times.pop("ours")
     values = {"ours": f"{timing.median(base):.2f} s"}
     for name, found in times.items():
-        ratios = [a / b for a, b in zip(found, base)]
-        values[name] = (
-            f"{timing.median(ratios):.2f} x ours ({min(ratios):.2f}-{max(ratios):.2f})"
-        )
+        values[name] = timing.compared(found, base)
     return values
 
 

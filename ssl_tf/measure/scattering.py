@@ -1,7 +1,5 @@
 """Scattering of RGB images against kymatio, in turn and on the same threads."""
 
-import time
-
 from ssl_tf import cli
 from ssl_tf.measure import timing
 
@@ -19,28 +17,12 @@ def measure(options):
     values = {"threads": options.threads or "all"}
     for size, batch in SIZES.items():
         programs = contestants(size, batch, options.threads)
-        times = in_turn(programs, options.rounds)
+        times = timing.in_turn(programs, options.rounds)
         for name, found in times.items():
             middle = 1e3 * timing.median(found) / batch
-            ratios = [a / b for a, b in zip(found, times["ours, XLA"])]
-            values[f"{size} px, {name}"] = (
-                f"{middle:8.2f} ms/image, {timing.median(ratios):5.2f} x ours "
-                f"({min(ratios):.2f}-{max(ratios):.2f})"
-            )
+            ratio = timing.compared(found, times["ours, XLA"], 5)
+            values[f"{size} px, {name}"] = f"{middle:8.2f} ms/image, {ratio}"
     return values
-
-
-def in_turn(programs, rounds):
-    """`{name: seconds of each round}`; alternating, so all meet what else goes on."""
-    for run in programs.values():
-        run()
-    times = {name: [] for name in programs}
-    for _ in range(rounds):
-        for name, run in programs.items():
-            began = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - began)
-    return times
 
 
 def contestants(size, batch, threads):
