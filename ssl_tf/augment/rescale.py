@@ -8,10 +8,6 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from ssl_tf.augment import crop
-
-EMPTY = 1e-5  # pixels; a box with a side of no more than this is no object
-
 
 def new_size(height, width, short, longest):
     """int32 `[2]`: height and width after scaling.
@@ -40,26 +36,7 @@ def new_size(height, width, short, longest):
 
 
 def resized(image, size):
-    """uint8 `[h', w', 3]`: one image by a triangle filter that averages when shrinking.
-
-    Rounded to whole levels after each axis, as PIL does, from which it differs by one
-    level at most.
-
-    Args:
-        image: `[h, w, 3]` uint8.
-        size: `[2]` int32, new height and width.
-    """
-    scale = tf.cast(size, tf.float32) / tf.cast(tf.shape(image)[:2], tf.float32)
-    lines = tf.transpose(tf.cast(image, tf.float32), [1, 0, 2])
-    lines = crop.axis(lines, scale[1], 0.0, size[1], "bilinear")  # [h, w', 3]
-    lines = crop.bounded(lines, 255.0)
-    lines = crop.axis(lines, scale[0], 0.0, size[0], "bilinear")  # [w', h', 3]
-    lines = tf.cast(crop.bounded(lines, 255.0), tf.uint8)
-    return tf.transpose(lines, [1, 0, 2])
-
-
-def resized_by_pil(image, size):
-    """The same in NumPy, with PIL's own bits.
+    """uint8 `[h', w', 3]`: one image by PIL's triangle filter; in NumPy.
 
     Args:
         image: `[h, w, 3]` uint8.
@@ -113,10 +90,10 @@ def clipped(boxes, size):
     return tf.clip_by_value(boxes, 0.0, tf.concat([top, top], 0))
 
 
-def without_empty(boxes, label):
-    """`label` `[...]` with -1 where a side of the box `[..., 4]` has no length."""
+def without_empty(boxes, label, least):
+    """`label` `[...]` with -1 where a side of the box `[..., 4]` is `least` at most."""
     sides = boxes[..., 2:] - boxes[..., :2]
-    return tf.where(tf.reduce_min(sides, axis=-1) > EMPTY, label, -1)
+    return tf.where(tf.reduce_min(sides, axis=-1) > least, label, -1)
 
 
 def as_points(change, boxes, *arguments):

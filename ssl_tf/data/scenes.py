@@ -129,7 +129,7 @@ class Scenes:
             (objects["boxes"], objects["polygons"], sizes, new, flip),
             fn_output_signature=(tf.float32, tf.float32),
         )
-        classes = rescale.without_empty(boxes, objects["classes"])
+        classes = rescale.without_empty(boxes, objects["classes"], instances.EMPTY)
         batch = {
             "images": images,
             "extent": new,
@@ -190,7 +190,7 @@ class Scenes:
         return tf.pad(self.normal(unit(pixels)), more)
 
     def read(self, index, new):
-        return rescale.resized_by_pil(self.source.pixels(int(index)), new)
+        return rescale.resized(self.source.pixels(int(index)), new)
 
     def objects(self, index):
         """Arrays of several images, as large as the room or the largest of them."""
