@@ -52,8 +52,9 @@ def tiles(beside, title):
     """A grid of images, a row each; where labels are known, neighbours get a frame.
 
     Args:
-        beside: `key -> array or None`; takes "tiles" uint8 `[n, m, S, S, 3]`, the
-            first column the original, and "labels" `[n, m]`, "classes", "similarity".
+        beside: `key -> array or None`; takes "tiles" uint8 `[n, m, H, W, 3]`, the
+            first column the original, and "labels" `[n, m]`, "classes", "similarity";
+            or "headings" `[m]`, where columns have one.
         title: str.
 
     Returns:
@@ -61,14 +62,20 @@ def tiles(beside, title):
     """
     images, label = beside("tiles"), beside("labels")
     names, similarity = beside("classes"), beside("similarity")
-    rows, columns = images.shape[:2]
-    figure, axes = grid(rows, columns)
+    headings = beside("headings")
+    rows, columns, height, width = images.shape[:4]
+    cell = max(0.95, min(9.5 / columns, width / 140))
+    figure, axes = grid(rows, columns, cell, height / width)
     for place in np.ndindex(rows, columns):
         axis, (row, column) = axes[place], place
         axis.imshow(images[place], interpolation="nearest")
         axis.set_xticks([])
         axis.set_yticks([])
-        frame(axis, None if label is None else label[row], column)
+        if headings is None:
+            frame(axis, None if label is None else label[row], column)
+        else:
+            axis.set_frame_on(False)
+            axis.set_title("" if row else str(headings[column]), fontsize=8, pad=2)
         if label is not None and names is not None and label[place] >= 0:
             text = str(names[label[place]])[:14]
             if similarity is not None and column:
@@ -125,14 +132,14 @@ def square(images, marks):
     return sheet
 
 
-def grid(rows, columns, cell=0.95):
-    """`(figure, axes [rows, columns])` of square cells, `cell` inches wide."""
+def grid(rows, columns, cell, tall=1.0):
+    """`(figure, axes [rows, columns])`; each is `cell` by `tall * cell` inches."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    size = (cell * columns + 0.2, (cell + 0.1) * rows + 0.4)
+    size = (cell * columns + 0.2, (tall * cell + 0.1) * rows + 0.4)
     return pyplot.subplots(
         rows, columns, figsize=size, squeeze=False, layout="constrained"
     )

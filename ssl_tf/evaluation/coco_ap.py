@@ -116,6 +116,11 @@ def encoded(masks):
     return [mask.encode(plane) for plane in planes]
 
 
+def decoded(mask):
+    """uint8 `[H, W]`, 1 within a run-length mask in COCO's form."""
+    return tools()[2].decode(mask)
+
+
 def tools():
     """`(COCO, COCOeval, mask)` of pycocotools."""
     try:

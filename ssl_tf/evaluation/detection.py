@@ -2,18 +2,16 @@
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageDraw
 
 from ssl_tf.detection import inference, masks
 from ssl_tf.errors import BadInput
+from ssl_tf.evaluation import detection_pictures
 from ssl_tf.evaluation.coco_ap import coco_ap, encoded
 from ssl_tf.evaluation.found import Found, joined
 from ssl_tf.evaluation.voc_ap import voc_ap
 from ssl_tf.schema import Fraction, Whole
 
 RULES = {"voc2007": "eleven_point", "voc": "area"}
-COLOURS = ("#d1495b", "#2e8b57", "#00798c", "#edae49", "#7b2d8b", "#30638e")
-TALLER = 320  # pixels, of a picture
 
 
 def detection(
@@ -39,7 +37,8 @@ def detection(
     Returns:
         `{"voc2007.AP", "voc2007.AP50", "voc2007.AP75", "voc....", "box.AP", ...,
         "mask.AP", ...}`: shares in [0, 1], NaN where there is nothing to count;
-        `"detections"`: their number; `"tiles"` uint8 `[pictures, 2, H, W, 3]`.
+        `"detections"`: their number; `"tiles"` and `"headings"`, see
+        `detection_pictures.pictures`.
 
     Raises:
         BadInput: the method detects nothing, or pycocotools is missing.
@@ -62,9 +61,7 @@ def detection(
     values["detections"] = len(found.score)
     if pictures:
         count = min(pictures, test.source.size)
-        values["tiles"] = np.stack(
-            [pair(test.source, found, place, sure) for place in range(count)]
-        )
+        values |= detection_pictures.pictures(test.source, found, count, sure)
     return values
 
 
@@ -98,29 +95,3 @@ def detections(method, scenes):
         image = np.full(len(label), place)
         parts.append(Found(image, label, score, np.asarray(boxes), runs))
     return joined(parts)
-
-
-def pair(source, found, place, sure):
-    """uint8 `[2, TALLER, W, 3]`: an image with its objects, and with those found."""
-    pixels = source.pixels(place)
-    own = source.objects[place]
-    mine = np.flatnonzero((found.image == place) & (found.score >= sure))
-    truth = zip(own.boxes, own.label, [None] * own.count)
-    seen = zip(found.boxes[mine], found.label[mine], found.score[mine])
-    return np.stack([drawn(pixels, rows, source.classes) for rows in (truth, seen)])
-
-
-def drawn(pixels, rows, classes):
-    """An image with boxes, on a white sheet of one size for all."""
-    scale = TALLER / max(pixels.shape[:2])
-    size = tuple(max(1, round(side * scale)) for side in pixels.shape[1::-1])
-    sheet = Image.new("RGB", (TALLER, TALLER), "white")
-    sheet.paste(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
-    pen = ImageDraw.Draw(sheet)
-    for box, label, score in rows:
-        colour = COLOURS[label % len(COLOURS)]
-        corners = [float(x) * scale for x in box]
-        pen.rectangle(corners, outline=colour, width=2)
-        text = classes[label] if score is None else f"{classes[label]} {score:.2f}"
-        pen.text((corners[0] + 3, corners[1] + 2), text, fill=colour)
-    return np.asarray(sheet)
