@@ -4,5 +4,5 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./environment.sh
-set_up ""
+set_up "[detect]"
 exec "$PYTHON" -m ssl_tf.reproduce "$@"

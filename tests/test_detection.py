@@ -1,6 +1,7 @@
 """Detectors from the command line: trained, resumed, judged, drawn."""
 
 import json
+import sys
 
 import h5py
 import numpy as np
@@ -87,6 +88,14 @@ def test_average_precision_and_pictures_are_made_of_a_run(made, tmp_path, capsys
     page = tmp_path / "page.html"
     assert report.main([str(made.parents[2]), "--only", "--html", str(page)]) == 0
     assert "detection" in page.read_text()
+
+
+def test_without_pycocotools_voc_alone_is_counted(made, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    with pytest.raises(BadInput, match="pip install 'ssl_tf.detect.'"):
+        evaluate.main([str(made), "detection"])
+    assert evaluate.main([str(made), "detection", "--set", "coco=false"]) == 0
+    assert "voc.AP50" in capsys.readouterr().out
 
 
 def test_a_detector_starts_from_the_backbone_of_another_run(made, tmp_path):

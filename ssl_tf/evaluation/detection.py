@@ -6,7 +6,7 @@ import tensorflow as tf
 from ssl_tf.detection import inference, masks
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import detection_pictures
-from ssl_tf.evaluation.coco_ap import coco_ap, encoded
+from ssl_tf.evaluation.coco_ap import coco_ap, encoded, tools
 from ssl_tf.evaluation.found import Found, joined
 from ssl_tf.evaluation.voc_ap import voc_ap
 from ssl_tf.schema import Fraction, Whole
@@ -30,7 +30,8 @@ def detection(
         train: not used.
         test: `Scenes`; all images of the split are judged.
         voc: as VOC does, by its rule of 2007 ("voc2007") and by the later one ("voc").
-        coco: as COCO does ("box", "mask"); needs pycocotools.
+        coco: as COCO does ("box", "mask"); needs pycocotools. Without it pictures
+            have no masks.
         pictures: images shown with what is there, and with what was found.
         sure: score from which a detection is drawn.
 
@@ -52,7 +53,9 @@ def detection(
             f"detection: {method.name} finds no boxes; train faster_rcnn or mask_rcnn "
             "from this run, with init={run: RUN}."
         )
-    found = detections(method, test)
+    if coco:
+        tools()  # before the work, not after it
+    found = detections(method, test, outlines=coco)
     values = {}
     for name, rule in RULES.items() if voc else ():
         values |= shares(voc_ap(test.source, found, rule), name)
@@ -70,8 +73,8 @@ def shares(values, name):
     return {f"{name}.{k}": v / 100 for k, v in values.items() if k != "classes"}
 
 
-def detections(method, scenes):
-    """`Found` of all images of `Scenes`, one by one."""
+def detections(method, scenes, outlines):
+    """`Found` of all images of `Scenes`, one by one; masks if `outlines` is true."""
     spec = [
         tf.TensorSpec([1, None, None, 3], tf.float32),
         tf.TensorSpec([1, 2], tf.int32),
@@ -87,7 +90,7 @@ def detections(method, scenes):
         there = np.asarray(valid[0])
         boxes = boxes[0][there]
         runs = None
-        if outlined is not None:
+        if outlined is not None and outlines:
             height, width = (int(side) for side in original[0])
             planes = masks.paste(outlined[0][there], boxes, height, width)
             runs = encoded(np.asarray(planes))
