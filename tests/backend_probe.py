@@ -46,7 +46,7 @@ def losses(values):
     values["joint"] = joint.joint_prediction(shares[0], shares[1:], groups, 0.4)
 
 
-FEW = ("vit", "supervised", "self_classifier")
+FEW = ("vit", "self_classifier")
 
 
 def main(path, few):

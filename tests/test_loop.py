@@ -46,8 +46,8 @@ def compare(ours, theirs, atol=1e-5, terms=slice(None)):
 
 
 # What another method of the list has all of, but for a setting; and the longest two.
-SIBLINGS = ("gsimclr", "scatsimclr_jigsaw", "self_classifier_plain")
-SIBLINGS += ("faster_rcnn", "mask_rcnn")
+SIBLINGS = ("gsimclr", "scatsimclr_jigsaw", "self_classifier_plain", "simsiam")
+SIBLINGS += ("supervised", "multilabel", "faster_rcnn", "mask_rcnn")
 METHODS = [
     pytest.param(name, marks=[pytest.mark.slow] * (name in SIBLINGS))
     for name in small.METHODS
