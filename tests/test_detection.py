@@ -84,6 +84,8 @@ def test_average_precision_and_pictures_are_made_of_a_run(made, tmp_path, capsys
     for kind in ("voc2007", "voc", "box", "mask"):
         assert f"{kind}.AP50" in printed
         assert 0 <= result["values"][f"{kind}.AP50"] <= 1
+    assert "box.AP_large" not in result["values"]  # no object is so large
+    assert "NaN" not in (made / "results.jsonl").read_text()
     assert np.load(made / "detection_tiles.npy").shape == (3, 4, 240, 320, 3)
     page = tmp_path / "page.html"
     assert report.main([str(made.parents[2]), "--only", "--html", str(page)]) == 0

@@ -37,7 +37,7 @@ def detection(
 
     Returns:
         `{"voc2007.AP", "voc2007.AP50", "voc2007.AP75", "voc....", "box.AP", ...,
-        "mask.AP", ...}`: shares in [0, 1], NaN where there is nothing to count;
+        "mask.AP", ...}`: shares in [0, 1], none where there is nothing to count;
         `"detections"`: their number; `"tiles"` and `"headings"`, see
         `detection_pictures.pictures`.
 
@@ -69,8 +69,12 @@ def detection(
 
 
 def shares(values, name):
-    """Percents as shares, with a name before them; without the table of classes."""
-    return {f"{name}.{k}": v / 100 for k, v in values.items() if k != "classes"}
+    """Percents as shares, with a name before them; without the table of classes.
+
+    What had nothing to count is left out: JSON has no NaN.
+    """
+    counted = {k: v for k, v in values.items() if k != "classes" and not np.isnan(v)}
+    return {f"{name}.{k}": v / 100 for k, v in counted.items()}
 
 
 def detections(method, scenes, outlines):
