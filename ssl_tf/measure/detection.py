@@ -10,6 +10,7 @@ SIZE, SCALE = 14, 1 / 16
 
 def measure(options):
     """Times of each program in turn, and how many times ours they take."""
+    torchvision()  # before TensorFlow: the other way round some builds crash
     cli.import_tensorflow()
     values = {
         "regions": f"{REGIONS} of {CELLS[0]}x{CELLS[1]} cells, {CHANNELS} channels",

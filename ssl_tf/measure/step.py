@@ -54,7 +54,7 @@ def measure(options):
     values = {
         "model": f"{model.backbone.name}, batch {batch}, {size} px",
         "matrix product peak, GFLOP/s": f"{top / 1e9:,.0f}",
-        "forward, images/s": f"{batch / timing.median(times):,.0f}",
+        "forward, images/s": timing.a_second(batch / timing.median(times)),
     }
     loops = {"plain": rehearsed.loop(False), "XLA": rehearsed.loop(True)}
     for loop in loops.values():
@@ -68,7 +68,7 @@ def measure(options):
     for name, seconds in times.items():
         middle = timing.median(seconds)
         values[f"update, {name}"] = (
-            f"{1e3 * middle:,.0f} ms, {batch / middle:,.0f} images/s, "
+            f"{1e3 * middle:,.0f} ms, {timing.a_second(batch / middle)} images/s, "
             f"{work / middle / top:.0%} of the peak"
         )
     return values

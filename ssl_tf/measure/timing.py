@@ -44,3 +44,8 @@ def compared(found, base, width=1):
     """
     ratios = [a / b for a, b in zip(found, base)]
     return f"{median(ratios):{width}.2f} x ours ({min(ratios):.2f}-{max(ratios):.2f})"
+
+
+def a_second(value):
+    """A number a second, with decimals where it is small."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
