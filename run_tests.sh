@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The test suite in two processes, each with files of its own; arguments go to pytest (e.g. -m slow, -k resume, -n 0).
+# The test suite in two processes; arguments go to pytest (e.g. -m slow, -k resume, -n 0).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./environment.sh

@@ -128,6 +128,8 @@ def installed():
 
 def measured(rehearsed, steps):
     """Rows from a few real updates on random images."""
+    from ssl_tf.measure import timing
+
     train = rehearsed.parts.train
     loop = rehearsed.loop()
     began = time.monotonic()
@@ -138,11 +140,11 @@ def measured(rehearsed, steps):
         began = time.monotonic()
         loop.run([1e-6])
         times.append(time.monotonic() - began)
-    step = sorted(times)[STEPS // 2]
-    speed = train.batch_size / step
+    step = timing.median(times)
+    speed = timing.a_second(train.batch_size / step)
     return [
         ("compiling", f"{compiling:.1f} s"),
-        ("one update", f"{step:.3f} s, {speed:,.0f} images/s on this machine"),
+        ("one update", f"{step:.3f} s, {speed} images/s on this machine"),
         ("whole run", cost.told(step * steps * train.epochs)),
     ]
 
