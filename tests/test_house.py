@@ -90,9 +90,9 @@ def test_there_is_one_tape():
 
 
 @pytest.mark.parametrize("folder", ["ssl_tf", "tests", "benchmarks"])
-def test_no_file_is_longer_than_300_lines(folder):
+def test_no_file_is_longer_than_500_lines(folder):
     for path in (ROOT / folder).rglob("*.py"):
-        assert len(path.read_text().splitlines()) <= 300, path
+        assert len(path.read_text().splitlines()) <= 500, path
 
 
 @pytest.mark.parametrize(
