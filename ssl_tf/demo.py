@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from ssl_tf import cli, config, report, reproduce, results, runs
+from ssl_tf import cli, config, report, reproduce, results, runs, tables
 from ssl_tf.errors import BadInput, have
 
 
@@ -89,12 +89,12 @@ def pictures(folder, names):
 def finish(root):
     """The table, figures and the page."""
     records = results.gather([root])
-    found = report.tables(records, missing=False)
+    found = tables.tables(records, missing=False)
     reproduce.show(found)
-    gains = report.differences(records)
+    gains = tables.differences(records)
     for row in gains:
         print(
-            "  ".join(f"{name} {text}" for name, text in zip(report.GAIN, row) if text)
+            "  ".join(f"{name} {text}" for name, text in zip(tables.GAIN, row) if text)
         )
     page = root / "report.html"
     report.write_page(page, found, records, [root])

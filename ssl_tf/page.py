@@ -2,6 +2,9 @@
 
 import base64
 import html
+import re
+
+from ssl_tf.errors import BadInput, have
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 68em;
@@ -23,13 +26,69 @@ def markdown(head, rows):
     return "\n".join(lines)
 
 
+class Drawn(str):
+    """HTML that is put into a table as it is."""
+
+
 def table(head, rows):
-    """An HTML table of texts."""
-    cells = lambda kind, row: "".join(
-        f"<{kind}>{html.escape(str(text))}</{kind}>" for text in row
-    )
+    """An HTML table of texts, or of `Drawn`."""
+    plain = lambda text: text if isinstance(text, Drawn) else html.escape(str(text))
+    cells = lambda kind, row: "".join(f"<{kind}>{plain(x)}</{kind}>" for x in row)
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     return f'<div class="wide"><table><tr>{cells("th", head)}</tr>{body}</table></div>'
+
+
+WIDTH, HEIGHT = 160, 14  # of an interval's picture, in CSS pixels
+
+
+def interval(found, reach):
+    """The picture of a `stats.Difference` on a scale from -reach to reach.
+
+    A bar from one end of the interval to the other, a dot at the mean, a line at 0.
+    """
+    place = lambda x: WIDTH / 2 * (1 + max(-1.0, min(1.0, x / reach)))
+    middle, dot = HEIGHT / 2, place(found.mean)
+    bar = ""
+    if found.low is not None:
+        low, high = place(found.low), place(found.high)
+        bar = (
+            f'<rect x="{low:.1f}" y="{middle - 2}" width="{high - low:.1f}" '
+            'height="4" fill="#9bbcd6"/>'
+        )
+    return Drawn(
+        f'<svg width="{WIDTH}" height="{HEIGHT}" role="img" '
+        f'aria-label="effect and interval"><line x1="{WIDTH / 2}" y1="0" '
+        f'x2="{WIDTH / 2}" y2="{HEIGHT}" stroke="#999"/>{bar}'
+        f'<circle cx="{dot:.1f}" cy="{middle}" r="3" fill="#1b6ca8"/></svg>'
+    )
+
+
+BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def filled(text, blocks, where):
+    """A Markdown text whose generated blocks are made anew.
+
+    A block stands between `<!-- generated: NAME -->` and `<!-- end -->`.
+
+    Args:
+        text: str.
+        blocks: `{name: Markdown}`.
+        where: the file, for messages.
+
+    Raises:
+        BadInput: a block of another name.
+    """
+
+    def made(match):
+        start, name, end = match.groups()
+        if name not in blocks:
+            raise BadInput(
+                f"{where}: no generated block {name!r}. Have: {have(blocks)}."
+            )
+        return f"{start}{blocks[name]}\n{end}"
+
+    return BLOCK.sub(made, text)
 
 
 def image(path, text):

@@ -10,7 +10,7 @@ bash run_all.sh --pretrained               the authors' weights, evaluated by us
 import sys
 from pathlib import Path
 
-from ssl_tf import cells, cli, config, cost, report, results, runs
+from ssl_tf import cells, cli, config, cost, report, results, runs, tables
 from ssl_tf.errors import BadInput, have
 
 
@@ -196,19 +196,20 @@ def end(root):
     """Writes and prints the table of everything below `root`."""
     there = [root] if Path(root).exists() else []
     records = results.gather([*results.kept(), *there])
-    found = report.tables(records)
+    found = tables.tables(records)
     show(found)
     if there:
-        report.write_markdown("RESULTS.md", found, records)
-        print("wrote RESULTS.md", file=sys.stderr)
+        path = Path(root) / "RESULTS.md"
+        report.write_markdown(path, found, records)
+        print(f"wrote {path}", file=sys.stderr)
 
 
-def show(tables):
+def show(found):
     """Prints tables on the terminal."""
     from rich.console import Console
     from rich.table import Table
 
-    for title, rows in tables:
+    for title, rows in found:
         table = Table(title=title)
         filled = [cells.cells(row) for row in rows]
         used = [i for i, _ in enumerate(cells.HEAD) if any(c[i] for c in filled)]

@@ -28,9 +28,12 @@ class Line(NamedTuple):
         setting: `Setting`.
         metric: `<evaluation>.<name>`.
         label: what the paper calls it.
-        values: one a seed, in order of seeds.
+        by_seed: `{seed: record}`, the training that counts for each.
+        retrained: whether a seed of this setting was trained more than once, so that
+            its metrics may be of different weights.
         paper: its number, or `None`.
         org: of the architecture's own paper, or `None`.
+        released: of the authors' released code, or `None`.
         parameters: int or `None`.
         source: where in the paper.
     """
@@ -38,11 +41,30 @@ class Line(NamedTuple):
     setting: Setting
     metric: str
     label: str
-    values: list
+    by_seed: dict
+    retrained: bool
     paper: float | None
     org: float | None
+    released: float | None
     parameters: int | None
     source: str
+
+    @property
+    def seeds(self):
+        """`{seed: value}`, in order of seeds."""
+        _, _, name = self.metric.partition(".")
+        found = sorted(self.by_seed.items())
+        return {seed: record["values"][name] for seed, record in found}
+
+    @property
+    def values(self):
+        """One a seed, in order of seeds."""
+        return list(self.seeds.values())
+
+    @property
+    def protocol(self):
+        """What a fair comparison has in common, see `protocol`; `None` if unknown."""
+        return protocol(next(iter(self.by_seed.values()))) if self.by_seed else None
 
 
 def gather(roots):
@@ -52,7 +74,7 @@ def gather(roots):
         roots: folders of runs, or `.jsonl` files of kept records.
 
     Returns:
-        list of dicts; the newest of each (setting, seed, evaluation, split, weights).
+        list of dicts; the newest of each (training, evaluation, split, weights).
 
     Raises:
         BadInput: a file is damaged.
@@ -75,10 +97,53 @@ def kept():
     return sorted((config.home() / KEPT).glob("*.jsonl"))
 
 
+def identity(record):
+    """What tells one training from all others.
+
+    Written once into a run when it begins. Runs from before have the digest of their
+    config, seed and commit; converted ones their name.
+    """
+    names = ("config", "seed", "commit")
+    old = "-".join(str(record.get(name)) for name in names)
+    return record.get("run") or old
+
+
 def key(record):
+    """What two records have in common if the newer replaces the older."""
     names = ("method", "name", "variant", "official", "seed")
-    names += ("evaluation", "split", "weights")
-    return tuple(str(record.get(n)) for n in names)
+    mine = tuple(str(record.get(n)) for n in names)
+    rest = tuple(str(record.get(n)) for n in ("evaluation", "split", "weights"))
+    return (*mine, identity(record), *rest)
+
+
+def is_search(record):
+    """Whether a run only chose a setting; such runs are no results."""
+    variant = (record["variant"] or "").split("+")
+    return "search" in variant or record["name"].startswith("search")
+
+
+# Of a data section: how images are shown and ordered, not which ones they are.
+SHOWN = ("norm", "resize", "fit", "held_out", "order", "repeated")
+BUDGET = ("epochs", "updates", "batch_size", "precision")
+
+
+def setup(spec):
+    """Of a config, what arms of a fair comparison share: images, network, budget."""
+    data = {k: v for k, v in spec["data"].items() if k not in SHOWN}
+    budget = {k: spec["train"][k] for k in BUDGET if k in spec["train"]}
+    found = {"data": data, "backbone": spec["backbone"], "budget": budget}
+    if spec.get("init"):  # runs of other seeds start from other seeds
+        run = re.sub(r"seed\d+/?$", "seed*", str(spec["init"]["run"]))
+        found["init"] = spec["init"] | {"run": run}
+    return found
+
+
+def protocol(record):
+    """`{"data", "backbone", "budget", "evaluation"}`; `None` for an unknown setup."""
+    if record.get("setup") is None:
+        return None
+    judged = {k: record.get(k) for k in ("arguments", "data", "weights")}
+    return record["setup"] | {"evaluation": judged}
 
 
 def folders(root):
@@ -89,7 +154,11 @@ def folders(root):
 
 def read_lines(path):
     try:
-        return [json.loads(x) for x in Path(path).read_text().splitlines() if x.strip()]
+        return [
+            json.loads(x)
+            for x in Path(path).read_text("utf-8").splitlines()
+            if x.strip()
+        ]
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: is no file of results ({error}).") from None
 
@@ -123,6 +192,7 @@ def of_run(folder):
         "commit": machine.get("commit"),
         "command": portable(machine.get("command")),
         "paper": spec.get("paper") or {},
+        "setup": setup(spec),
     }
     defaults = {"weights": "last", "arguments": {}}
     return [defaults | common | line for line in lines]
@@ -144,30 +214,38 @@ def portable(command):
 
 
 def lines(records, labels, split="test"):
-    """Table lines: one a setting and metric, values of all seeds together.
+    """Table lines: one a setting, setup and metric, with the values of all seeds.
+
+    Where a seed was trained again, the newest training that has the metric counts;
+    two trainings never enter one mean, and the line says that there are two.
 
     Args:
-        records: from `gather`.
+        records: from `gather`; searches are left out.
         labels: `{method: {metric: label}}`; metrics without a label are left out, and
             the paper's numbers appear even where nothing was run.
+        split: of the images, "test" or "validation".
     """
-    table = {}
-    for record in records:
+    table, trainings = {}, {}
+    for record in sorted(records, key=lambda record: record["date"]):
         if record["split"] != split or record["weights"] not in ("last", "random"):
+            continue
+        if is_search(record):
             continue
         setting = Setting(
             *(record[n] for n in ("method", "name", "variant", "official"))
         )
+        place = setting, config.digest(record.get("setup") or {})
+        trainings.setdefault((place, record["seed"]), set()).add(identity(record))
         for name, value in record["values"].items():
             metric = f"{record['evaluation']}.{name}"
             label = labels.get(record["method"], {}).get(metric)
             if label is None or not isinstance(value, (int, float)):
                 continue
-            line = table.setdefault(
-                (setting, metric), blank(setting, metric, label, record)
-            )
-            line.values.append(value)
-    return list(table.values())
+            empty = blank(setting, metric, label, record)
+            line = table.setdefault((place, metric), empty)
+            line.by_seed[record["seed"]] = record
+    again = {place for (place, _), ids in trainings.items() if len(ids) > 1}
+    return [x._replace(retrained=place in again) for (place, _), x in table.items()]
 
 
 def blank(setting, metric, label, record):
@@ -178,9 +256,11 @@ def blank(setting, metric, label, record):
         setting=setting,
         metric=metric,
         label=label,
-        values=[],
+        by_seed={},
+        retrained=False,
         paper=(paper.get(evaluation) or {}).get(name),
         org=(paper.get("org") or {}).get(name),
+        released=(paper.get("released") or {}).get(name),
         parameters=record.get("parameters") or paper.get("parameters"),
         source=str(paper.get("source", "")),
     )
@@ -212,12 +292,12 @@ class Row(NamedTuple):
 
 def joined(found, wanted):
     """Rows: ours beside the official weights' number, missing ones included."""
-    ours = {(x.setting[:3], x.metric): x for x in found if not x.setting.official}
+    ours = [x for x in found if not x.setting.official]
     theirs = {(plain_name(x), x.metric): x for x in found if x.setting.official}
-    for line in wanted:
-        ours.setdefault((line.setting[:3], line.metric), line)
+    there = {(x.setting[:3], x.metric) for x in ours}
+    ours += [x for x in wanted if (x.setting[:3], x.metric) not in there]
     twin = lambda x: theirs.get((plain_name(x), x.metric))
-    rows = [Row(x, twin(x)) for x in ours.values()]
+    rows = [Row(x, twin(x)) for x in ours]
     order = [(m, n) for m, own in catalogue()["labels"].items() for n in own]
     place = lambda x: (
         x.setting.name,

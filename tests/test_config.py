@@ -2,7 +2,7 @@
 
 import pytest
 
-from ssl_tf import config, experiment, progress, report, results
+from ssl_tf import config, experiment, progress, results, tables
 from ssl_tf.augment.scene import Scene
 from ssl_tf.errors import BadInput
 from ssl_tf.methods import METHODS
@@ -70,7 +70,7 @@ def test_run_all_names_configs_and_variants_that_exist():
         assert own and set(own) <= set(catalogue["experiments"]), table
     for method, _, _, path in config.settings():
         setting = results.Setting(method, path.stem, None, False)
-        assert report.title_of(setting) is not None, path
+        assert tables.title_of(setting) is not None, path
     assert set(catalogue["labels"]) == set(config.methods())
 
 
@@ -192,7 +192,8 @@ def test_official_weights_stand_beside_the_rows_of_their_variant():
         name = "resnet18_imagenet" + "_official" * official
         setting = results.Setting("supervised", name, variant, official)
         line = results.blank(setting, "finetune.accuracy", "fine-tuned", {})
-        return line._replace(values=[value])
+        record = {"values": {"accuracy": value}}
+        return line._replace(by_seed={0: record})
 
     given = [("stl10", True, 0.9), (None, True, 0.7)]
     given += [(variant, False, 0.5) for variant in (None, "faithful", "stl10", "x")]

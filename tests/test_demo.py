@@ -3,7 +3,7 @@
 import commands
 import pytest
 
-from ssl_tf import config, report, reproduce, results, runs
+from ssl_tf import config, reproduce, results, runs, tables
 
 
 def entries():
@@ -53,6 +53,6 @@ def test_the_demo_of_one_method_trains_its_seeds_and_repeats_at_once(tmp_path):
         or "<img" in (tmp_path / "report.html").read_text()
     )
     records = results.gather([tmp_path])
-    assert len(report.tables(records, missing=False)) == 1
+    assert len(tables.tables(records, missing=False)) == 1
     again = commands.run("reproduce", *arguments)
     assert again[0] == 0 and "done already" in again[2]

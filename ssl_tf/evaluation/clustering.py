@@ -90,11 +90,46 @@ def judged(cluster, source, tasks, where="tasks"):
 
     Returns:
         `{"nmi", "ami", "ari", "acc", "clusters"}`, see `clusters.measures`, what
-        `superclasses.measures` says of the tasks, and `"table"`, see `table`.
+        `superclasses.measures` says of the tasks, each with its level by chance, see
+        `chance`, and `"table"`, see `table`.
     """
-    found = clusters.measures(cluster, source.label)
-    found |= superclasses.measures(cluster, source.label, tasks, where)
-    return found | {"table": table(cluster, source)}
+    measure = lambda cluster: (
+        clusters.measures(cluster, source.label)
+        | superclasses.measures(cluster, source.label, tasks, where)
+    )
+    return (
+        measure(cluster) | chance(measure, cluster) | {"table": table(cluster, source)}
+    )
+
+
+CHANCE = ("nmi", "ari", "acc")  # AMI is 0 by chance, by definition
+DRAWS = 5
+
+
+def chance(measure, cluster, draws=DRAWS):
+    """What random assignments to clusters of the same sizes reach, on average.
+
+    NMI and matched accuracy are not 0, nor one over the classes, by chance: with 200
+    classes of 50 images and 200 clusters random labels match about 4 %.
+
+    Args:
+        measure: `int [N] -> {name: number}`.
+        cluster: int `[N]`; its permutations have its sizes.
+        draws: permutations, from a fixed seed.
+
+    Returns:
+        `{"chance_nmi": ..., "level2.authors.chance_acc": ...}`: of every measure in
+        `CHANCE`.
+    """
+    draw = np.random.Generator(np.random.Philox(0))
+    found = [measure(draw.permutation(cluster)) for _ in range(draws)]
+    names = [name for name in found[0] if name.rpartition(".")[2] in CHANCE]
+    placed = {}
+    for name in names:
+        before, dot, last = name.rpartition(".")
+        mean = float(np.mean([one[name] for one in found]))
+        placed[f"{before}{dot}chance_{last}"] = mean
+    return placed
 
 
 def table(cluster, source):
