@@ -143,3 +143,53 @@ def draw(axis, line):
         mean = sum(line.values) / len(line.values)
         axis.scatter(*place(mean), color=colour, label=f"{network}, ours")
         axis.annotate(text, place(mean), fontsize=6)
+
+
+def curves_beside(published, ours, path):
+    """Published accuracies on CIFAR-10 and ours, over epochs and over arithmetic.
+
+    Args:
+        published: list of dicts of `configs/anchors.yaml`.
+        ours: `[(label, method, measure, epochs, PFLOP, values)]`, values as shares.
+        path: of the PNG.
+
+    Returns:
+        the path.
+    """
+    figure, axes = figures.canvas(12, 4.6, columns=2)
+    colours = dict(zip(("simclr", "simsiam", "self_classifier"), figures.COLOURS))
+    shapes = {"linear": "o", "knn": "s"}
+    for axis, of_work in zip(axes, (False, True)):
+        for one in published:
+            total = one["gflop"] * one["images"] / 1e6  # PFLOP an epoch
+            places = [e * total if of_work else e for e in one["values"]]
+            axis.plot(
+                places,
+                list(one["values"].values()),
+                linestyle="--",
+                marker=shapes[one["measure"]],
+                markerfacecolor="none",
+                color=colours[one["method"]],
+                label=f"{one['label']}, width {one['width']}, {one['images']:,} images",
+            )
+        for label, method, measure, epochs, work, values in ours:
+            place = work if of_work else epochs
+            axis.scatter(
+                [place] * len(values),
+                [100 * value for value in values],
+                marker=shapes[measure],
+                color=colours[method],
+                label=label,
+            )
+        axis.set_xscale("log")
+        axis.set_xlabel("pre-training, PFLOP" if of_work else "epochs")
+        axis.set_title("CIFAR-10, test accuracy, %", fontsize=10)
+        axis.grid(alpha=0.3)
+    figure.legend(
+        *axes[0].get_legend_handles_labels(),
+        fontsize=7,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        ncols=2,
+    )
+    return figures.save(figure, path)

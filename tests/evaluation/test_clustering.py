@@ -3,6 +3,7 @@
 import csv
 import re
 import types
+from itertools import combinations
 
 import heads
 import numpy as np
@@ -12,7 +13,7 @@ from ssl_tf import evaluator
 from ssl_tf.data import hierarchy
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import EVALUATIONS, clusters, store
-from ssl_tf.evaluation.clustering import clustering, table
+from ssl_tf.evaluation.clustering import chance, clustering, table
 
 FOUR = ("cat", "dog", "owl", "pig")
 ANIMALS = ("n02123045", "n02124075", "n02088364", "n03838899")  # two cats, dog, oboe
@@ -125,3 +126,24 @@ def test_tables_with_commas_in_names_read_back(tmp_path):
     with open(tmp_path / "clustering_table.csv", newline="") as file:
         found = list(csv.reader(file))
     assert found == [["n", "name", "x"], ["1", 'a, "b"', "0.5"]]
+
+
+def test_chance_is_the_mean_over_assignments_to_clusters_of_the_same_sizes():
+    """Two classes and two clusters of two images: all 6 assignments, by hand."""
+    label = np.array([0, 0, 1, 1])
+    every = [np.isin(range(4), ones).astype(int) for ones in combinations(range(4), 2)]
+    expected = np.mean([clusters.measures(one, label)["acc"] for one in every])
+    assert expected == pytest.approx(2 / 3)  # two of six are right, four half
+    measure = lambda cluster: clusters.measures(cluster, label)
+    found = chance(measure, np.array([0, 1, 0, 1]), draws=400)
+    assert found["chance_acc"] == pytest.approx(2 / 3, abs=0.05)
+    assert set(found) == {"chance_nmi", "chance_ari", "chance_acc"}
+
+
+def test_one_cluster_for_all_has_the_chance_of_the_largest_class(rng):
+    images, _ = split(rng)
+    alone = heads.told(np.zeros(60, int), np.zeros(60, int), images.source.label, FOUR)
+    found = clustering(heads.Told(), None, alone)
+    largest = np.bincount(images.source.label).max() / 60
+    assert found["acc"] == found["chance_acc"] == pytest.approx(largest)
+    assert found["chance_nmi"] == found["nmi"] == 0
