@@ -5,6 +5,7 @@ from keras import layers
 
 from ssl_tf.errors import BadInput
 from ssl_tf.layers.norm import BatchNorm
+from ssl_tf.layers.strides import subsampled
 from ssl_tf.schema import Count, Fraction
 
 # Width of the inner convolutions over the stem's, their factor, and the strides.
@@ -75,6 +76,7 @@ def bottleneck(x, filters, expansion, strides, name, *, norm, project):
 
 def conv(x, filters, kernel, strides, name):
     """With TensorFlow's own padding: at stride 2 one pixel more below and right."""
+    x, strides = subsampled(x, kernel, strides, name)
     return layers.Conv2D(
         filters,
         kernel,

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from ssl_tf.layers.norm import BatchNorm
+from ssl_tf.layers.strides import subsampled
 from ssl_tf.schema import Count, Fraction
 
 BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
@@ -74,6 +75,7 @@ def residual(x, filters, strides, name, *, norm_relu, bottleneck, activate):
 
 
 def conv(x, filters, kernel, strides, name):
+    x, strides = subsampled(x, kernel, strides, name)
     return layers.Conv2D(
         filters,
         kernel,

@@ -7,6 +7,7 @@ from keras import layers
 
 from ssl_tf.layers.initial import kaiming, torch_uniform
 from ssl_tf.layers.norm import BatchNorm
+from ssl_tf.layers.strides import subsampled
 from ssl_tf.schema import Count, Fraction, Positive
 
 Stem = Literal["imagenet", "small", "small_pool"]
@@ -90,6 +91,7 @@ def conv(x, filters, kernel, strides, name, init=kaiming):
     """Padded by (kernel - 1) / 2 on every side, as in PyTorch, whatever the stride."""
     if strides > 1 and kernel > 1:
         x = layers.ZeroPadding2D((kernel - 1) // 2, name=f"{name}_pad")(x)
+    x, strides = subsampled(x, kernel, strides, name)
     return layers.Conv2D(
         filters,
         kernel,

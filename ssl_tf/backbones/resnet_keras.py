@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from ssl_tf.layers.norm import BatchNorm
+from ssl_tf.layers.strides import subsampled
 from ssl_tf.schema import Count, Fraction
 
 BLOCKS = (3, 4, 6, 3)
@@ -51,14 +52,16 @@ def bottleneck(x, filters, strides, name, *, norm, project):
     """1x1 with the stride, 3x3, 1x1; a normalised shortcut of its own if `project`."""
     shortcut = x
     if project:
-        shortcut = layers.Conv2D(4 * filters, 1, strides, name=f"{name}_shortcut_conv")(
-            x
-        )
+        conv = f"{name}_shortcut_conv"
+        shortcut, stride = subsampled(x, 1, strides, conv)
+        shortcut = layers.Conv2D(4 * filters, 1, stride, name=conv)(shortcut)
         shortcut = norm(shortcut, f"{name}_shortcut_norm")
     plan = [(filters, 1, strides), (filters, 3, 1), (4 * filters, 1, 1)]
     for i, (count, kernel, stride) in enumerate(plan, start=1):
-        conv = layers.Conv2D(count, kernel, stride, "same", name=f"{name}_conv{i}")
-        x = norm(conv(x), f"{name}_norm{i}")
+        conv = f"{name}_conv{i}"
+        x, stride = subsampled(x, kernel, stride, conv)
+        x = layers.Conv2D(count, kernel, stride, "same", name=conv)(x)
+        x = norm(x, f"{name}_norm{i}")
         if i < 3:
             x = layers.ReLU(name=f"{name}_relu{i}")(x)
     return layers.ReLU(name=name)(layers.Add(name=f"{name}_add")([shortcut, x]))

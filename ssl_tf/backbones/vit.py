@@ -7,6 +7,7 @@ from keras import layers
 from ssl_tf.errors import BadInput
 from ssl_tf.layers.attention import Scale, block, norm
 from ssl_tf.layers.initial import torch_uniform
+from ssl_tf.layers.strides import subsampled
 from ssl_tf.layers.tokens import ClassToken, FirstToken, PositionTable, Tokens
 from ssl_tf.schema import Count, Fraction, Positive
 
@@ -90,6 +91,7 @@ def tokens(images, width, patch):
 def patches(images, width, patch, stride):
     """`[B, H, W, C]` -> `[B, h, w, width]`: a convolution without padding."""
     fan_in = patch * patch * images.shape[-1]
+    images, stride = subsampled(images, patch, stride, "patches")
     return layers.Conv2D(
         width,
         patch,

@@ -3,6 +3,7 @@
 from keras import layers
 
 from ssl_tf.layers.norm import BatchNorm
+from ssl_tf.layers.strides import subsampled
 from ssl_tf.schema import Positive
 
 
@@ -17,6 +18,7 @@ def unit(x, prefix, filters, kernel, strides=1, *, style):
         strides: int.
         style: `Style`.
     """
+    x, strides = subsampled(x, kernel, strides, f"{prefix}_conv")
     x = layers.Conv2D(
         filters,
         kernel,
