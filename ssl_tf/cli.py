@@ -1,8 +1,8 @@
 """What all commands share: exit codes, and arguments that several of them take."""
 
 import argparse
-import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -18,6 +18,13 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         print(f"{self.prog}: {message} (--help lists what there is)", file=sys.stderr)
         raise SystemExit(2)
+
+
+def whole(text):
+    """An int in decimal digits, as configs have it: `010` is ten, `1_0` is none."""
+    if not re.fullmatch("[-+]?[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"invalid int value: {text!r}")
+    return int(text)
 
 
 def parser(module, doc):
@@ -61,7 +68,7 @@ def add_choice(parser):
     parser.add_argument(
         "--name", metavar="N", help="run folder instead of <arch>_<data>"
     )
-    parser.add_argument("--seed", type=int, metavar="S", help="same as train.seed")
+    parser.add_argument("--seed", type=whole, metavar="S", help="same as train.seed")
     parser.add_argument(
         "--precision",
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
@@ -87,14 +94,13 @@ def chosen(options):
     from ssl_tf import config, runs
 
     overrides = list(options.set)
-    if options.seed is not None:
-        overrides.append(f"train.seed={options.seed}")
-    if options.precision is not None:
-        overrides.append(f"train.precision={options.precision}")
-    if options.classes_file is not None:
-        overrides.append(f"data.classes_file={options.classes_file}")
-    if options.init is not None:
-        overrides.append(f"init={{run: {json.dumps(options.init)}}}")
+    named = {
+        "train.seed": options.seed,
+        "train.precision": options.precision,
+        "data.classes_file": options.classes_file,
+        "init.run": options.init,
+    }
+    overrides += [pair for pair in named.items() if pair[1] is not None]
     if options.config is not None:
         path = Path(options.config)
     elif options.method is None:
@@ -102,15 +108,12 @@ def chosen(options):
     else:
         path = config.find(options.method, options.arch, options.dataset)
     spec = config.load(path, options.variant, overrides)
-    method, seed = spec["method"], spec["train"]
-    if not isinstance(method, dict) or not isinstance(seed, dict):
-        raise BadInput(f"{path}: method and train must be sections.")
     folder = runs.folder(
         options.runs,
-        method.get("name"),
+        spec["method"].get("name"),
         path.stem,
         options.variant,
-        seed.get("seed", 0),
+        spec["train"].get("seed", 0),
         options.name,
     )
     return spec, folder, runs.origin(path, options.variant)
@@ -120,13 +123,7 @@ def pairs(texts):
     """`{"a": 1}` of `["a=1"]`; values are YAML."""
     from ssl_tf import config
 
-    changes = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise BadInput(f"--set {text}: write --set name=value.")
-        changes[name] = config.value_of(value, f"--set {text}")
-    return changes
+    return dict(map(config.pair, texts))
 
 
 def import_tensorflow():

@@ -3,12 +3,13 @@
 import copy
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 
 import yaml
 
-from ssl_tf.errors import BadInput, have
+from ssl_tf.errors import BadInput, have, unknown
 
 REQUIRED = ("method", "backbone", "data", "views", "optimizer", "train")
 SECTIONS = (*REQUIRED, "init", "evaluations", "paper", "needs", "variants")
@@ -22,34 +23,121 @@ def home():
     return Path(sys.prefix) / "share" / "ssl_tf"
 
 
+INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
+TAG = "tag:yaml.org,2002:"
+CORE = (  # the core schema of YAML 1.2: tag, what a plain scalar of it looks like
+    ("merge", re.compile("<<"), "<"),
+    ("null", re.compile("~|null|Null|NULL|"), ["~", "n", "N", ""]),
+    ("bool", re.compile("true|True|TRUE|false|False|FALSE"), "tTfF"),
+    ("int", INT, "-+0123456789"),
+    ("float", FLOAT, "-+.0123456789"),
+)
+MOST_NODES = 100_000
+
+
 class StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """Safe YAML in which a key may stand only once."""
+    """YAML 1.2's core schema, merge keys included; a key may stand only once.
+
+    `010` is ten, `1e-4` a number, `1:30`, `yes` and dates are text.
+    """
+
+    yaml_implicit_resolvers = {}
+    yaml_constructors = {
+        tag: constructor
+        for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
+        if tag is None or tag.removeprefix(TAG) in ("null", "bool", "str", "seq")
+    }
 
 
-def unique_mapping(loader, node, deep=False):
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+class Dumper(yaml.SafeDumper):
+    """Quotes text that YAML 1.1 or 1.2 would read as something else."""
+
+    yaml_implicit_resolvers = {
+        key: list(rows) for key, rows in yaml.SafeDumper.yaml_implicit_resolvers.items()
+    }
+
+
+for name, pattern, first in CORE:
+    for kind in (StrictLoader, Dumper):
+        whole = re.compile(rf"(?:{pattern.pattern})\Z")
+        kind.add_implicit_resolver(TAG + name, whole, list(first))
+
+
+def unique_mapping(loader, node):
+    """A mapping; an explicit key twice is an error, a merged one gives way."""
+    merged = TAG + "merge"
+    keys = [
+        "<<" if key.tag == merged else loader.construct_object(key, deep=True)
+        for key, _ in node.value
+    ]
     twice = sorted({str(key) for key in keys if keys.count(key) > 1})
     if twice:
         raise BadInput(f"line {node.start_mark.line + 1}: key {twice[0]!r} twice.")
     return loader.construct_mapping(node, deep=True)
 
 
-StrictLoader.add_constructor(
-    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, unique_mapping
-)
+def number(loader, node):
+    """The int or float of a scalar; what is tagged as one must look like one."""
+    found = number_of(loader.construct_scalar(node))
+    if found is None or (node.tag == TAG + "int" and isinstance(found, float)):
+        line = node.start_mark.line + 1
+        raise BadInput(f"line {line}: {node.value!r} is no number.")
+    return found
+
+
+def number_of(text):
+    """The int or float that a plain scalar is, or `None`."""
+    if INT.fullmatch(text):
+        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    if FLOAT.fullmatch(text):
+        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    return None
+
+
+StrictLoader.add_constructor(TAG + "map", unique_mapping)
+StrictLoader.add_constructor(TAG + "int", number)
+StrictLoader.add_constructor(TAG + "float", number)
+
+
+def parsed(text, where):
+    """The plain value of YAML text, aliases written out.
+
+    Raises:
+        BadInput: not YAML, a key twice, a tag beyond the core schema, nested too
+            deeply, or aliases that stand for more than `MOST_NODES` values.
+    """
+    try:
+        return unshared(yaml.load(text, Loader=StrictLoader), iter(range(MOST_NODES)))
+    except RecursionError:
+        raise BadInput(f"{where}: is nested too deeply.") from None
+    except (yaml.YAMLError, ValueError) as error:  # BadInput among them
+        raise BadInput(f"{where}: {' '.join(str(error).split())}") from None
+
+
+def unshared(value, room):
+    """A copy in which no two places are one object, so that `override` changes one."""
+    if next(room, None) is None:
+        raise BadInput(f"holds more than {MOST_NODES:,} values, aliases written out.")
+    if isinstance(value, dict):
+        return {key: unshared(item, room) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unshared(item, room) for item in value]
+    return value
 
 
 def read_yaml(path):
     """The plain value in a YAML file; BadInput names file and line of a mistake."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        return yaml.load(text, Loader=StrictLoader)
+        text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read ({error}).") from None
-    except (yaml.YAMLError, BadInput) as error:
-        raise BadInput(f"{path}: {' '.join(str(error).split())}") from None
+    return parsed(text, path)
 
 
 def methods():
@@ -91,7 +179,7 @@ def find(method, arch=None, dataset=None):
         BadInput: none matches, or several do; the message lists what there is.
     """
     if method not in methods():
-        raise BadInput(f"--method: unknown name {method!r}. Have: {have(methods())}.")
+        raise BadInput(unknown("--method: unknown name", method, methods()))
     every = settings(method)
     fits = [
         setting
@@ -118,7 +206,8 @@ def load(path, variant=None, overrides=()):
         path: YAML file.
         variant: str or `None`, a key of the file's `variants`, or several joined by
             "+", applied in this order.
-        overrides: iterable of `"dotted.key=value"`; the value is YAML.
+        overrides: iterable of `"dotted.key=value"`, whose value is YAML, or of
+            `(dotted key, value)`, whose value is taken as it is.
 
     Returns:
         dict of sections, without `variants`.
@@ -126,45 +215,71 @@ def load(path, variant=None, overrides=()):
     Raises:
         BadInput: see the message.
     """
-    spec = read_yaml(path)
+    spec = sections(read_yaml(path), path)
+    variants = spec.pop("variants", None) or {}
+    for name in variant.split("+") if variant is not None else ():
+        if name not in variants:
+            raise BadInput(unknown("--variant: unknown name", name, variants))
+        if not isinstance(variants[name], dict):
+            raise BadInput(f"{path}: variants.{name}: must be a mapping.")
+        for key, value in variants[name].items():
+            override(spec, key, value, f"variants.{name}")
+    for given in overrides:
+        override(spec, *(pair(given) if isinstance(given, str) else given), "--set")
+    return sections(spec, path)
+
+
+def sections(spec, path):
+    """`spec` if it has the sections of a config, each a mapping, with text as keys."""
     if not isinstance(spec, dict):
         raise BadInput(f"{path}: is not a mapping of sections.")
     for name in spec:
         if name not in SECTIONS:
-            raise BadInput(f"{path}: unknown section {name!r}. Have: {have(SECTIONS)}.")
+            raise BadInput(unknown(f"{path}: unknown section", name, SECTIONS))
     for name in REQUIRED:
         if name not in spec:
             raise BadInput(f"{path}: section {name!r} is missing.")
-    variants = spec.pop("variants", None) or {}
-    for name in variant.split("+") if variant is not None else ():
-        if name not in variants:
-            raise BadInput(f"--variant: unknown name {name!r}. Have: {have(variants)}.")
-        for key, value in variants[name].items():
-            override(spec, key, value, f"variants.{name}")
-    for text in overrides:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise BadInput(f"--set {text}: write --set section.key=value.")
-        override(spec, key.strip(), value_of(value, f"--set {text}"), "--set")
+    for name, section in spec.items():
+        if not isinstance(section, list if name == "views" else dict) and (
+            name in REQUIRED or section is not None
+        ):
+            kind = "a list" if name == "views" else "a mapping"
+            raise BadInput(f"{path}: {name}: is {section!r}; must be {kind}.")
+    written(spec, path)
     return spec
 
 
-def value_of(text, where):
-    """The plain value that a piece of YAML stands for."""
-    try:
-        return yaml.load(text, Loader=StrictLoader)
-    except (yaml.YAMLError, BadInput) as error:
-        raise BadInput(f"{where}: {' '.join(str(error).split())}") from None
+def written(value, where):
+    """Raises BadInput if a value could not be written as YAML and read again."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise BadInput(f"{where}: key {key!r} is no text; put it in quotes.")
+            written(item, f"{where}: {key}")
+    elif isinstance(value, list):
+        for item in value:
+            written(item, where)
+    elif isinstance(value, str) and not value.isprintable():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise BadInput(f"{where}: {value!r} is no UTF-8.") from None
+
+
+def pair(text):
+    """`("a.b", value)` of `--set`'s `a.b=value`; the value is YAML."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise BadInput(f"--set {text}: write --set section.key=value.")
+    return key.strip(), parsed(value, f"--set {text}")
 
 
 def override(spec, dotted, value, where):
     """Writes one value into nested sections and lists, in place."""
     *path, last = dotted.split(".")
     if (path or [last])[0] not in SECTIONS:
-        raise BadInput(
-            f"{where} {dotted}: unknown section {(path or [last])[0]!r}. "
-            f"Have: {have(SECTIONS)}."
-        )
+        what = f"{where} {dotted}: unknown section"
+        raise BadInput(unknown(what, (path or [last])[0], SECTIONS))
     here = spec
     for step in path:
         if isinstance(here, dict) and here.get(step, 0) is None:
@@ -187,20 +302,21 @@ def descend(here, step, where):
 
 
 def position(items, step, where):
-    if not step.isdigit() or int(step) >= len(items):
+    if not re.fullmatch("[0-9]+", step) or int(step) >= len(items):
         raise BadInput(f"{where}: {step!r} is not a position in {len(items)} items.")
     return int(step)
 
 
 def dump(spec):
     """The YAML text of a config, keys in order."""
-    return yaml.safe_dump(spec, sort_keys=False, allow_unicode=True, width=88)
+    options = {"sort_keys": False, "allow_unicode": True, "width": 88}
+    return yaml.dump(spec, Dumper=Dumper, **options)
 
 
 def scalar(text):
     """A text as it must stand in YAML, quoted where it has to be."""
     return (
-        yaml.safe_dump(text, default_flow_style=True, width=10**9)
+        yaml.dump(text, Dumper=Dumper, default_flow_style=True, width=10**9)
         .split("\n...")[0]
         .strip()
     )

@@ -4,12 +4,14 @@ import dataclasses
 import functools
 import importlib
 import inspect
+import math
 import re
 import types
 import typing
 from typing import Annotated, NamedTuple
 
-from ssl_tf.errors import BadInput, have
+from ssl_tf import config
+from ssl_tf.errors import BadInput, have, unknown
 
 
 class Range(NamedTuple):
@@ -39,7 +41,7 @@ class Regex(NamedTuple):
     def holds(self, value):
         try:
             re.compile(value)
-        except re.error:
+        except (re.error, OverflowError, RecursionError):
             return False
         return True
 
@@ -98,15 +100,18 @@ def bind(table, section, where, context=()):
 
 def find(table, name, where):
     """The callable called `name` in `table`, or an imported `package.module.name`."""
-    if name in table:
+    if isinstance(name, str) and name in table:
         return table[name]
     if isinstance(name, str) and "." in name:
         module, _, attribute = name.rpartition(".")
         try:
-            return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+            found = getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError, ValueError, TypeError) as error:
             raise BadInput(f"{where}: cannot import {name!r} ({error}).") from None
-    raise BadInput(f"{where}: unknown name {name!r}. Have: {have(table)}.")
+        if not callable(found):
+            raise BadInput(f"{where}: {name!r} is no function or class.")
+        return found
+    raise BadInput(unknown(f"{where}: unknown name", name, table))
 
 
 def arguments(function, values, where, context=()):
@@ -114,8 +119,8 @@ def arguments(function, values, where, context=()):
     signature = parameters(function)
     for key, value in values.items():
         if key not in signature or key in context:
-            allowed = have(set(signature) - set(context))
-            raise BadInput(f"{where}: unknown key {key!r}. Have: {allowed}.")
+            allowed = signature.keys() - set(context)
+            raise BadInput(unknown(f"{where}: unknown key", key, allowed))
         values = values | {key: checked(signature[key][0], value, f"{where}.{key}")}
     for key, (_, required) in signature.items():
         if required and key not in values and key not in context:
@@ -152,8 +157,8 @@ def checked(annotation, value, where):
         return one_of(typing.get_args(annotation), value, where)
     if origin is typing.Literal:
         choices = typing.get_args(annotation)
-        if value not in choices:
-            raise BadInput(f"{where}: is {value!r}. Have: {have(choices)}.")
+        if not any(type(c) is type(value) and c == value for c in choices):
+            raise BadInput(unknown(f"{where}: is", value, choices))
         return value
     if origin in (list, tuple):
         return sequence(annotation, value, where)
@@ -178,7 +183,9 @@ def narrowed(annotation, value, where):
     kind, *limits = typing.get_args(annotation)
     if isinstance(limits[0], Table):
         return bind(limits[0].entries, value, where, limits[0].context)
-    value = checked(kind, value, where)
+    fits = lambda value: all(limit.holds(value) for limit in limits)
+    simple = kind in KINDS
+    value = plain(kind, value, where, fits) if simple else checked(kind, value, where)
     for limit in limits:
         if not limit.holds(value):
             raise BadInput(f"{where}: is {value!r}; must be {limit}.")
@@ -227,34 +234,50 @@ def sequence(annotation, value, where):
     return items if typing.get_origin(annotation) is list else tuple(items)
 
 
-KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+KINDS = {
+    int: "a whole number",
+    float: "a finite number",
+    bool: "true or false",
+    str: "text",
+}
 
 
-def plain(kind, value, where):
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind in (int, float) and isinstance(value, bool):
-        raise wrong(where, value, KINDS[kind])
-    if not isinstance(value, kind):
-        if kind in (int, float) and looks_numeric(value):
-            mended = format(float(value), "e").rstrip("0")
-            raise BadInput(
-                f"{where}: {value!r} is text in YAML; write 1.0e-4, not 1e-4."
-                if "e" in value.lower()
-                else f"{where}: {value!r} is text; write {mended} without quotes."
-            )
-        raise wrong(where, value, KINDS.get(kind, getattr(kind, "__name__", kind)))
-    if kind is float and value != value:
-        raise wrong(where, value, "a number")
-    return value
+def plain(kind, value, where, fits=lambda value: True):
+    """`value` if it is of a plain kind; an int also where a float is wanted.
+
+    Args:
+        kind: type.
+        value: any.
+        where: str, for messages.
+        fits: what else must hold of the value, so that a hint names one that passes.
+    """
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if kind is float and whole:
+        value = float(value) if abs(value) < LARGEST else math.inf
+    if kind is int and whole and abs(value) >= LARGEST:
+        raise wrong(where, value, "less than 2**63")
+    good = whole if kind is int else isinstance(value, kind)
+    if good and (kind is not float or math.isfinite(value)):
+        return value
+    wanted = KINDS.get(kind, getattr(kind, "__name__", kind))
+    if kind is str and isinstance(value, (bool, int, float)):
+        wanted += " (put it in quotes if it is)"
+    meant = numeric(kind, value) if kind in (int, float) else None
+    if meant is not None and fits(meant):
+        wanted += f": write {meant}" + " without quotes" * isinstance(value, str)
+    raise wrong(where, value, wanted)
 
 
-def looks_numeric(value):
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return isinstance(value, str)
+LARGEST = 2**63
+
+
+def numeric(kind, value):
+    """The number of a `kind` that a text or a float stands for, or `None`."""
+    if isinstance(value, str):
+        value = config.number_of(value.strip().replace("_", ""))
+    if not isinstance(value, (int, float)) or not abs(value) < LARGEST:
+        return None
+    return kind(value) if kind is float or value == int(value) else None
 
 
 def wrong(where, value, wanted):

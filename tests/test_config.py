@@ -18,6 +18,11 @@ variants:
   long: {train.epochs: 9, backbone.stem: small}
 """
 
+# Eight times ten aliases of the line before: 100 million values.
+BOMB = "paper:\n  a0: &a0 [1]\n" + "".join(
+    f"  a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 10)}]\n" for i in range(8)
+)
+
 
 @pytest.fixture
 def file(tmp_path):
@@ -119,6 +124,21 @@ def test_overrides_reach_into_lists():
         (VALID.replace("data:", "data: ["), "while parsing"),
         ("- 1\n- 2\n", "is not a mapping"),
         ("!!python/object/apply:os.system ['echo']\n", "could not determine"),
+        ("", "is not a mapping"),
+        (VALID.replace("views:", "\tviews:"), "cannot start any token"),
+        (VALID + "paper: {<<: {a: 1}, <<: {b: 2}}\n", "key '<<' twice"),
+        (VALID + "paper: {1: 2}\n", "key 1 is no text"),
+        (VALID + "paper: !!timestamp 2026-01-31\n", "could not determine"),
+        (VALID + f"paper: {{a: {'9' * 5000}}}\n", "limit (4300 digits)"),
+        (VALID + "paper: &a {b: *a}\n", "unconstructable recursive"),
+        (VALID + f"paper: {'[' * 900 + ']' * 900}\n", "nested too deeply"),
+        (VALID + BOMB, "more than 100,000 values"),
+        (VALID.replace("{name: digits}", "digits"), "data: is 'digits'; must be a map"),
+        (
+            VALID.replace("[{name: plain}]", "plain"),
+            "views: is 'plain'; must be a list",
+        ),
+        (VALID + "needs: [a]\n", "needs: is ['a']; must be a mapping"),
     ],
 )
 def test_a_broken_file_is_refused_in_one_line(tmp_path, text, message):
@@ -134,9 +154,17 @@ def test_a_broken_file_is_refused_in_one_line(tmp_path, text, message):
     ("override", "message"),
     [
         ("train.epoch=1", "train: unknown key 'epoch'"),
+        ("train.epoch=1", "xla. Did you mean 'epochs'?"),
         ("train.epochs=0", "train.epochs: is 0; must be >= 1."),
         ("train.epochs=many", "train.epochs: is 'many'"),
-        ("optimizer.learning_rate=1e-4", "write 1.0e-4"),
+        ("train.epochs=1e2", "must be a whole number: write 100."),
+        ("train.epochs='08'", "write 8 without quotes."),
+        ("train.epochs=1:30", "is '1:30'; must be a whole number."),
+        ("train.epochs=yes", "is 'yes'; must be a whole number."),
+        ("train.deterministic=on", "is 'on'; must be true or false."),
+        ("optimizer.learning_rate=.inf", "must be a finite number"),
+        ("optimizer.learning_rate=1e999", "must be a finite number"),
+        ("data.classes=[010]", "is 10; must be text (put it in quotes"),
         ("optimizer.learning_rate=-1", "must be > 0"),
         ("optimizer.l2={'(': 1.0}", "must be a regular expression"),
         ("backbone.name=resnet", "unknown name 'resnet'. Have: autoencoder_deep"),
@@ -169,6 +197,64 @@ def test_a_grouping_of_the_wrong_length_fails_before_data_is_opened():
         experiment.check(config.load(path, overrides=[wrong]))
     with pytest.raises(BadInput, match="no such file"):
         experiment.check(config.load(path, overrides=["method.branches.0.groups=x"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("010", 10),
+        ("08", 8),
+        ("-012", -12),
+        ("0o17", 15),
+        ("0x1f", 31),
+        ("1e-4", 0.0001),
+        ("1E3", 1000.0),
+        (".5", 0.5),
+        ("1:30", "1:30"),
+        ("190:20:30.15", "190:20:30.15"),
+        ("1_000", "1_000"),
+        ("0b11", "0b11"),
+        ("yes", "yes"),
+        ("off", "off"),
+        ("2026-01-31", "2026-01-31"),
+        ("True", True),
+        ("~", None),
+        ("", None),
+        ("a=b", "a=b"),
+        ("1,5", "1,5"),
+        ("[1, '2', x]", [1, "2", "x"]),
+    ],
+)
+def test_plain_values_are_those_of_yaml_1_2(text, value):
+    found = config.pair(f"a.b={text}")
+    assert found == ("a.b", value) and type(found[1]) is type(value)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e5", "0o17", "010", "yes", "1:30", "2026-01-31", "<<", "~", "a: b", ""]
+)
+def test_text_that_looks_like_something_else_is_written_so_that_it_stays_text(text):
+    assert config.parsed(config.dump({"k": text}), "") == {"k": text}
+    assert config.parsed(f"[{config.scalar(text)}]", "") == [text]
+
+
+def test_merge_keys_give_way_to_explicit_ones_and_places_stay_apart(tmp_path):
+    path = tmp_path / "merged.yaml"
+    train = "train: &t {batch_size: 8, epochs: 2}"
+    text = VALID.replace("train: {batch_size: 8, epochs: 2}", train)
+    text += "  other: {train: {<<: *t, epochs: 7}}\n"
+    text += "evaluations: {knn: {data: &d {limit: 5}}, linear: {data: *d}}\n"
+    path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    found = config.load(path, "other", ["evaluations.knn.data.limit=9"])
+    assert found["train"] == {"batch_size": 8, "epochs": 7}
+    assert found["evaluations"]["knn"]["data"] == {"limit": 9}
+    assert found["evaluations"]["linear"]["data"] == {"limit": 5}  # an alias, no link
+
+
+def test_the_run_to_start_from_leaves_the_rest_of_init_as_the_config_has_it(file):
+    frozen = ["init={run: runs/a, freeze: true}", ("init.run", "010")]
+    found = config.load(file, None, frozen)
+    assert found["init"] == {"run": "010", "freeze": True}
 
 
 def test_find_lists_what_there_is():
