@@ -4,7 +4,6 @@ import copy
 import hashlib
 import json
 import re
-import sys
 from pathlib import Path
 
 import yaml
@@ -16,11 +15,18 @@ SECTIONS = (*REQUIRED, "init", "evaluations", "paper", "needs", "variants")
 
 
 def home():
-    """The folder that holds `configs/` and `models/`: the checkout, or the install."""
-    checkout = Path(__file__).resolve().parents[1]
-    if (checkout / "configs").is_dir():
-        return checkout
-    return Path(sys.prefix) / "share" / "ssl_tf"
+    """The folder that holds `configs/` and `models/`.
+
+    That is the package itself where it was installed from a wheel, else the checkout.
+    """
+    package = Path(__file__).resolve().parent
+    return package if (package / "configs").is_dir() else package.parent
+
+
+def checkpoints():
+    """Where `convert` keeps what it downloads: `models/` of the checkout, or here."""
+    installed = home() == Path(__file__).resolve().parent
+    return Path("models") if installed else home() / "models"
 
 
 INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -142,10 +148,14 @@ def read_yaml(path):
 
 def methods():
     """Names of the methods that have at least one config."""
-    kinds = {"groupings", "hierarchy", "evidence", "ledger"}
+    kinds, place = {"groupings", "hierarchy", "evidence", "ledger"}, home() / "configs"
+    if not place.is_dir():
+        raise BadInput(
+            f"{place}: is missing; install ssl_tf with pip, or run it in its checkout."
+        )
     return sorted(
         folder.name
-        for folder in (home() / "configs").iterdir()
+        for folder in place.iterdir()
         if folder.is_dir() and folder.name not in kinds and any(folder.glob("*.yaml"))
     )
 

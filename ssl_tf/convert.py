@@ -64,7 +64,7 @@ def main(argv=None):
         raise BadInput("--to, --config, --key and --part go with a FILE and --from.")
     from ssl_tf import config
 
-    options.models = Path(options.models or config.home() / "models")
+    options.models = Path(options.models or config.checkpoints())
     if options.list:
         return catalogue(options)
     return official(options)
@@ -135,7 +135,7 @@ def from_manifest(name, root, *, models=None, variant=None, overrides=(), folder
     from ssl_tf.weights import download, manifest
 
     entry = manifest.find(manifest.load(), name)
-    file = download.fetch(entry, models or config.home() / "models")
+    file = download.fetch(entry, models or config.checkpoints())
     place = config.find(entry.method, entry.arch, entry.dataset)
     chosen = variant or entry.variant
     spec = config.load(place, chosen, overrides)

@@ -231,6 +231,8 @@ def processor():
 
 def commit():
     """The checkout's commit, with `+` if files differ from it; `None` elsewhere."""
+    if not (config.home() / ".git").exists():
+        return None  # a repository around an installed package is not ours
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         git = ["git", "-C", str(config.home())]
         quiet = {"capture_output": True, "text": True, "check": True, "timeout": 10}
