@@ -111,7 +111,7 @@ class Run:
         size = self.facts["size"]
         parts = self.parts._replace(
             data=data,
-            dataset=schema.bind(experiment.SETS, named, "data", ("split", "root")),
+            dataset=experiment.dataset(named, "data"),
             recipes=[sized(recipe, size) for recipe in self.parts.recipes],
             train=self.parts.train._replace(batch_size=1),
         )

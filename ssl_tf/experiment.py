@@ -1,7 +1,9 @@
 """From a config to the objects it names. Alone sees all tables."""
 
+import functools
 from typing import Any, NamedTuple
 
+from ssl_tf import data as sets
 from ssl_tf import schema
 from ssl_tf.augment.recipes import RECIPES
 from ssl_tf.augment.scene import Scene, scene
@@ -61,7 +63,7 @@ def check(spec):
     Raises:
         BadInput: the first unknown name or key, wrong type or value out of range.
     """
-    data, dataset = split(spec["data"], Data, "data")
+    data, named = split(spec["data"], Data, "data")
     rate, optimizer = split(spec["optimizer"], Rate, "optimizer")
     train = schema.checked(Train, spec["train"], "train")
     if not isinstance(spec["views"], list) or not spec["views"]:
@@ -79,7 +81,7 @@ def check(spec):
     parts = Parts(
         method=schema.bind(METHODS, spec["method"], "method", CONTEXT),
         backbone=schema.bind(BACKBONES, spec["backbone"], "backbone", ("image_shape",)),
-        dataset=schema.bind(SETS, dataset, "data", ("split", "root")),
+        dataset=dataset(named, "data"),
         data=data,
         recipes=recipes,
         optimizer=schema.bind(OPTIMIZERS, optimizer, "optimizer"),
@@ -110,9 +112,19 @@ def evaluation(name, section, data):
         if not isinstance(changed, dict):
             raise BadInput(f"{where}.data: is {changed!r}; write a section.")
         _, named = split(altered(data, changed), Data, f"{where}.data")
-        schema.bind(SETS, named, f"{where}.data", ("split", "root"))
+        dataset(named, f"{where}.data")
     found = schema.find(EVALUATIONS, name, "evaluations")
     return schema.arguments(found, rest, where, SUPPLIED)
+
+
+def dataset(section, where):
+    """`(split, root) -> Source` that a section names, of the tables or a user's own.
+
+    Raises:
+        BadInput: see `schema.bind`; and `data.source.own`, when it is called.
+    """
+    call = schema.bind(SETS, section, where, ("split", "root"))
+    return functools.partial(sets.checked(call.func, section["name"]), **call.keywords)
 
 
 def altered(data, changes):
@@ -225,8 +237,8 @@ def view_size(parts, source=None):
             return recipe.test
         if recipe.size is not None:
             return recipe.size
-    own = parts.dataset.keywords.get("size")
-    if own is not None:
+    own, known = parts.dataset.keywords.get("size"), name_of(parts) in SETS
+    if own is not None and (known or source is None or source.files):
         return own
     if source is not None and not source.files:
         return source.images.shape[1]
@@ -241,8 +253,9 @@ def work(recipes, size):
 
 
 def name_of(parts):
-    """The data set's name in the tables, from the callable it was bound to."""
-    return next(n for n, f in SETS.items() if f is parts.dataset.func)
+    """The data set's name in the tables, or the dotted one of a user's own."""
+    called = parts.dataset.func
+    return next((n for n, f in SETS.items() if f is called), None) or called.named
 
 
 def class_count(parts):
@@ -250,7 +263,7 @@ def class_count(parts):
     if parts.data.classes is not None:
         return len(parts.data.classes)
     given = parts.dataset.keywords
-    if given.get("classes_file"):
+    if given.get("classes_file") or name_of(parts) not in SETS:
         return None
     if "first" in given:
         return given["first"]

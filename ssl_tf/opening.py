@@ -106,7 +106,11 @@ def open_data(parts, root, labelled=None):
         )
     size = experiment.view_size(parts, train)
     if size is None:
-        raise BadInput(f"data.size: set it; images of {train.name} differ in size.")
+        key = "data.size" if experiment.name_of(parts) in experiment.SETS else "views"
+        raise BadInput(
+            f"{key}: set {'it' if key == 'data.size' else 'a size'}; images of "
+            f"{train.name} differ in size."
+        )
     normal = normalisation(data.norm, statistics)
     look, shown = (size, data.resize, data.fit), shown_by(parts)
     return Opened(train, validation, test, normal, *look, shown)

@@ -106,10 +106,12 @@ def find(table, name, where):
         module, _, attribute = name.rpartition(".")
         try:
             found = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError, ValueError, TypeError) as error:
-            raise BadInput(f"{where}: cannot import {name!r} ({error}).") from None
-        if not callable(found):
-            raise BadInput(f"{where}: {name!r} is no function or class.")
+            parameters(found)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - may fail in any way
+            why = f"{type(error).__name__}: {error}"
+            raise BadInput(
+                f"{where}: cannot import {name!r} from here or PYTHONPATH ({why})."
+            ) from None
         return found
     raise BadInput(unknown(f"{where}: unknown name", name, table))
 

@@ -10,9 +10,12 @@ from ssl_tf.data.imagenet import imagenet
 from ssl_tf.data.imagenet5 import imagenet5
 from ssl_tf.data.noise import digits, noise
 from ssl_tf.data.shapes import shapes
+from ssl_tf.data.source import Source, own
 from ssl_tf.data.stl10 import stl10
 from ssl_tf.data.tiny_imagenet import tiny_imagenet
 from ssl_tf.data.voc import voc
+
+__all__ = ["DATASETS", "DETECTION_SETS", "Facts", "Source", "checked"]
 
 DATASETS = {
     "celeba": celeba,
@@ -30,6 +33,12 @@ DATASETS = {
 
 # `(split, root, **options) -> Instances`: images with boxes, for detection only.
 DETECTION_SETS = {"coco": coco, "shapes": shapes, "voc": voc}
+
+
+def checked(function, name):
+    """A function of the tables, or a user's own with what it gives checked."""
+    ours = function in (DATASETS | DETECTION_SETS).values()
+    return function if ours else own(function, name)
 
 
 class Facts(NamedTuple):

@@ -2,16 +2,17 @@
 
 import sys
 
+from ssl_tf import schema
 from ssl_tf.data import (
     DATASETS,
     DETECTION_SETS,
+    checked,
     examine,
     layout,
     layout_objects,
     layout_papers,
 )
-from ssl_tf.data.layout import Finding, Layout
-from ssl_tf.errors import BadInput, have
+from ssl_tf.data.layout import Finding
 
 QUICK = 500  # images looked at in each split
 EXAMPLES = 3  # files named for a warning; errors name each of theirs
@@ -19,9 +20,7 @@ EXAMPLES = 3  # files named for a warning; errors name each of theirs
 
 def laid_out(name, root, *, classes_file, first, test_share, labels):
     """`Layout` of a data set; see the arguments of the function that reads it."""
-    if name not in DATASETS | DETECTION_SETS:
-        known = have(DATASETS | DETECTION_SETS)
-        raise BadInput(f"{name!r}: unknown data set. Have: {known}.")
+    function = schema.find(DATASETS | DETECTION_SETS, name, "data set")
     if name in DETECTION_SETS:
         return layout_objects.of_objects(name, root)
     if name == "folder":
@@ -38,12 +37,9 @@ def laid_out(name, root, *, classes_file, first, test_share, labels):
         return layout_papers.of_stl10(root)
     if name in ("cifar10", "cifar100", "cifar20"):
         return layout.of_cifar(root, int(name.removeprefix("cifar")))
-    splits = {}
-    for split in ("train", "test"):
-        source = DATASETS[name](split)
-        counts = [int((source.label == i).sum()) for i in range(len(source.classes))]
-        splits[split] = {c: [None] * n for c, n in zip(source.classes, counts)}
-    return Layout("comes with its library or is made up; needs no files", splits, [])
+    made = "comes with its library or is made up; needs no files"
+    text = made if name in DATASETS else f"what {name} gives"
+    return layout.of_source(checked(function, name), text, root)
 
 
 def report(found, quick=False):

@@ -51,6 +51,20 @@ class Layout(NamedTuple):
         self.findings.append(Finding(level, text, mend, tuple(paths)))
 
 
+def of_source(function, text, root):
+    """`Layout` of what a `(split, root) -> Source` gives; `text` describes it."""
+    found = Layout(text, {}, [])
+    for split in ("train", "test"):
+        source = function(split=split, root=root)
+        files = source.images if source.files else [None] * source.size
+        classes = {} if source.attributes else {name: [] for name in source.classes}
+        for file, label in zip(files, source.class_label):
+            name = source.classes[label] if label >= 0 else ""
+            classes.setdefault(name, []).append(file and str(file))
+        found.splits[split] = classes
+    return found
+
+
 def of_folder(root, labels=True, test_share=0.2):
     """`Layout` of `folder`'s data."""
     root = files.existing(root, "folder", FOLDER_HINT)

@@ -1,6 +1,9 @@
 """Source: the images of one split, their labels and what the classes are called."""
 
+import functools
+import inspect
 import os
+import traceback
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +67,98 @@ def whole(found):
         return found
     label = np.full(found.size, -1, np.int32)
     return Source(found.name, found.split, found.images, label, ())
+
+
+def own(function, name):
+    """A user's `(split, root=None, ...) -> Source`, with what it gives checked.
+
+    Args:
+        function: callable that a config names by `data.name`.
+        name: that dotted name; every `Source` is called so.
+
+    Returns:
+        callable with the same signature. It raises BadInput where the function fails,
+        gives no `Source`, or one of another shape, type or number of labels than
+        described there, or other classes than for another split.
+    """
+    if not {"split", "root"} <= inspect.signature(function).parameters.keys():
+        raise BadInput(f"data.name: {name} is no function of (split, root=None).")
+    classes = {}
+
+    @functools.wraps(function)
+    def call(split, root=None, **options):
+        where = f"data.name: {name}(split={split!r}, root={root!r})"
+        try:
+            found = function(split=split, root=root, **options)
+        except BadInput:
+            raise
+        except Exception as error:  # noqa: BLE001 - may fail in any way
+            line = traceback.extract_tb(error.__traceback__)[-1]
+            raise BadInput(
+                f"{where} raised {type(error).__name__}: {error} "
+                f"({line.filename}, line {line.lineno})."
+            ) from error
+        try:
+            found = regular(found)._replace(name=name, split=split)
+        except BadInput as error:
+            raise BadInput(f"{where} {error}") from None
+        first = classes.setdefault("", (split, found.classes))
+        if first[1] != found.classes:
+            raise BadInput(
+                f"{where} gives the classes {', '.join(found.classes[:5])} ...; for "
+                f"{first[0]} they are {', '.join(first[1][:5])} ...: all splits need "
+                "the same, in one order."
+            )
+        return found
+
+    call.named = name
+    return call
+
+
+def regular(found):
+    """A `Source` with its arrays as described there.
+
+    Raises:
+        BadInput: what is wrong, as the end of a sentence about who gave it.
+    """
+    if not isinstance(found, Source):
+        raise BadInput(f"gives {type(found).__name__}; give a ssl_tf.data.Source.")
+    images, classes = found.images, tuple(map(str, found.classes))
+    images = np.asarray(images) if isinstance(images, (list, tuple)) else images
+    shape, kind = getattr(images, "shape", ()), getattr(images, "dtype", None)
+    if len(shape) == 1:
+        if not all(isinstance(path, (str, bytes, os.PathLike)) for path in images):
+            raise BadInput("gives [N] images that are no paths of files.")
+        images = np.array([os.fsdecode(path) for path in images])
+    elif len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or kind != np.uint8:
+        raise BadInput(
+            f"gives images of shape {list(shape)}, {kind}; give uint8 [N, S, S, 3], "
+            "RGB from 0 to 255, or [N] paths of files."
+        )
+    label = np.asarray(found.label)
+    if len(images) == 0 or label.ndim not in (1, 2) or len(label) != len(images):
+        raise BadInput(
+            f"gives {len(images)} images and labels of shape {list(label.shape)}; "
+            "give one label, or one row of attributes, an image."
+        )
+    if label.dtype.kind not in "iub":
+        raise BadInput(f"gives labels of {label.dtype}; give whole numbers.")
+    if len(set(classes)) < len(classes):
+        raise BadInput("names a class twice.")
+    least, most = (-1, len(classes) - 1) if label.ndim == 1 else (0, 1)
+    if label.ndim == 2 and label.shape[1] != len(classes):
+        raise BadInput(f"gives {label.shape[1]} attributes, {len(classes)} names.")
+    if label.size and not least <= label.min() <= label.max() <= most:
+        raise BadInput(
+            f"gives labels from {label.min()} to {label.max()}; with {len(classes)} "
+            f"names in classes they must be from {least} to {most}"
+            f"{', -1 where there is none' if least else ''}."
+        )
+    paths = None if found.paths is None else np.asarray(found.paths)
+    if paths is not None and paths.shape != (len(images),):
+        raise BadInput(f"gives paths of shape {list(paths.shape)}, not one an image.")
+    label = label.astype(np.int32)
+    return found._replace(images=images, label=label, classes=classes, paths=paths)
 
 
 def subset(source, places, split=None):
