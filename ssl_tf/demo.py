@@ -58,7 +58,7 @@ def trained(name, setting, variant, seed, root, kept):
     trainer.train(spec, folder, origin=runs.origin(path, variant), kept=kept)
     yield folder
     if spec.get("needs"):
-        _, first = stages.needed(spec, folder, f"{path}: needs no config.")
+        *_, first = stages.needed(spec, folder, f"{path}: needs no config.")
         reproduce.evaluate(first, runs.stored(first), None)
 
 

@@ -92,12 +92,14 @@ def open_data(parts, root, labelled=None):
             "to false."
         )
     statistics, data = train, parts.data
+    draw = parts.train.seed if data.draw == "seed" else data.draw
     if data.per_class is not None:
-        train = sources.balanced(train, data.per_class)
+        train = sources.balanced(train, data.per_class, draw)
     if data.limit is not None:
         train = sources.subset(train, slice(data.limit))
     if data.share is not None:
-        train = lists.share_of(train, data.share, data.draw)
+        own = draw if data.share_draw is None else data.share_draw
+        train = lists.share_of(train, data.share, own)
     train, validation = held_out(parts, train, test, read)
     if train.size < parts.train.batch_size:
         raise BadInput(

@@ -25,12 +25,16 @@ class Guided(NamedTuple):
         labels: a `.npy` of them, `[N]`, one a training image; `None` clusters the
             features of the autoencoder that the config `needs`.
         restarts: of k-means.
+        permute: deal the pseudo-labels out among the images anew, by the run's seed:
+            clusters of the same sizes that say nothing of the images, the placebo of
+            guided batches.
     """
 
     name: Literal["deal", "strict", "notebook"]
     clusters: Annotated[int, schema.Range(low=2)] = 64
     labels: str | None = None
     restarts: Count = 10
+    permute: bool = False
 
 
 class Data(NamedTuple):
@@ -42,11 +46,13 @@ class Data(NamedTuple):
             ablation study holds out of CIFAR; "test" judges on the test images, as
             some of the papers do.
         limit: use only the first so many training images.
-        per_class: use so many training images of each class, a fixed draw.
-        share: use this share of the training images, class by class, a fixed draw;
+        per_class: use so many training images of each class, drawn by `draw`.
+        share: use this share of the training images, class by class, drawn by `draw`;
             "authors" takes G-SimCLR's positions, "1percent" and "10percent" SimCLR's
             lists of ImageNet, and a text file one's own.
-        draw: seed of that draw.
+        draw: seed of these draws; "seed" takes the run's, so that runs of several seeds
+            differ in their images, too.
+        share_draw: seed of the share where it has one of its own.
         classes: use only these classes, or attributes, in this order.
         norm: "unit" leaves [0, 1], "mean_std" subtracts and divides per channel,
             "saturated" does it with SSAL's float32 sums; or the constants.
@@ -68,7 +74,8 @@ class Data(NamedTuple):
     limit: Count | None = None
     per_class: Count | None = None
     share: Annotated[float, schema.Range(above=0, high=1)] | str | None = None
-    draw: Whole = 0
+    draw: Whole | Literal["seed"] = 0
+    share_draw: Whole | None = None
     classes: list[str] | None = None
     norm: Literal["unit", "mean_std", "saturated"] | Explicit = "unit"
     resize: Count | None = None

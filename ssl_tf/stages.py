@@ -66,26 +66,30 @@ def settings(call):
 
 
 def needed_config(spec, why):
-    """The path of the config in `needs`; BadInput `why` if there is none."""
+    """`(path, variant)` of the config in `needs`; BadInput `why` if there is none."""
     needs = spec.get("needs") or {}
     if "config" not in needs:
         raise BadInput(why)
-    return config.home() / "configs" / f"{needs['config']}.yaml"
+    variant = needs.get("variant")
+    path = config.home() / "configs" / f"{needs['config']}.yaml"
+    return path, None if variant is None else str(variant)
 
 
 def needed(spec, folder, why):
-    """`(path of the config in `needs`, its run folder)`; see `needed_config`."""
-    path = needed_config(spec, why)
+    """`(path, variant, run folder)` of the config in `needs`; see `needed_config`."""
+    path, variant = needed_config(spec, why)
     method = config.read_yaml(path)["method"]["name"]
     seed = spec["train"].get("seed", 0)
-    return path, runs.folder(folder.parents[2], method, path.stem, None, seed)
+    place = runs.folder(folder.parents[2], method, path.stem, variant, seed)
+    return path, variant, place
 
 
 def clusters(spec, order, folder, size, root, quiet, train):
     """Pseudo-labels `[size]` int32 of a guided run's training images.
 
     The autoencoder that the config `needs` is trained if it is not there, its features
-    are clustered, and the clusters kept in the run folder as `clusters.npy`.
+    are clustered, and the clusters kept in the run folder as `clusters.npy`. With
+    `order.permute` they are returned permuted; the file holds them as they were found.
 
     Args:
         spec: the run's config.
@@ -100,8 +104,14 @@ def clusters(spec, order, folder, size, root, quiet, train):
         BadInput: named labels that are missing, damaged or of another number.
     """
     own = folder / CLUSTERS
+
+    def dealt(labels):
+        if not order.permute:
+            return labels
+        return guided.permuted(labels, spec["train"].get("seed", 0))
+
     if order.labels is not None:
-        return read_labels(order.labels, size)
+        return dealt(read_labels(order.labels, size))
     if size < order.clusters:
         raise BadInput(
             f"data.order.clusters: is {order.clusters}; there are only {size} training "
@@ -114,7 +124,7 @@ def clusters(spec, order, folder, size, root, quiet, train):
         made = cluster(spec, order, folder, root, quiet, train)
         with runs.atomic(own) as out:
             np.save(out, made)
-    return read_labels(own, size)
+    return dealt(read_labels(own, size))
 
 
 def kept_apart(name, order, found, label):
@@ -138,19 +148,19 @@ def cluster(spec, order, folder, root, quiet, train):
     """k-means on the features of the autoencoder, which is trained first if need be."""
     from ssl_tf import evaluator
 
-    path, place = needed(
+    path, variant, place = needed(
         spec,
         folder,
         "data.order: pseudo-labels come from an autoencoder; name its config in "
         "`needs: {config: autoencoder/<arch>_<dataset>}`, or a file in "
         "data.order.labels.",
     )
-    first = config.load(path)
+    first = config.load(path, variant)
     images = {k: v for k, v in spec["data"].items() if k not in ("order", "norm")}
     first["train"]["seed"] = spec["train"].get("seed", 0)
     kept = {k: v for k, v in images.items() if k != "validation"}
     first["data"] = first["data"] | kept
-    train(first, place, root=root, quiet=quiet, origin=runs.origin(path))
+    train(first, place, root=root, quiet=quiet, origin=runs.origin(path, variant))
     if not quiet:
         print(f"{folder}: {order.clusters} clusters of {place}", file=sys.stderr)
     values = evaluator.evaluate(
@@ -204,12 +214,12 @@ def baseline_confusion(spec, folder, root, quiet, train):
 
 def baseline_spec(spec):
     """The config named in `needs`, with the trunk, data and budget of this one."""
-    path = needed_config(
+    path, variant = needed_config(
         spec,
         "method.branches: groups of {classes_per_group: n} come from a baseline; "
         "name its config in `needs: {config: supervised/<arch>_<dataset>}`.",
     )
-    first = config.load(path)
+    first = config.load(path, variant)
     budget = {k: v for k, v in spec["train"].items() if k != "best"}
     first |= {
         "backbone": spec["backbone"],

@@ -82,11 +82,19 @@ class Tune:
         return {"accuracy": own[-1]["values"]["accuracy"]}
 
     def section(self, changes):
-        """The `data` section of a stage: the run's images, size and normalisation."""
+        """The `data` section of a stage: the run's images, size and normalisation.
+
+        The share of labels has a draw of its own, among the images of the run's.
+        """
         if self.done.facts["mean"] is None:  # converted, has not met its images yet
             self.done.opened(self.root)
         mean, deviation = self.done.normal()
-        section = experiment.altered(self.done.spec["data"], self.data) | changes
+        section = experiment.altered(self.done.spec["data"], self.data)
+        own, share = section.get("draw", 0), changes["draw"]
+        own = self.seed if own == "seed" else own
+        section |= changes | {"draw": own, "share_draw": share}
+        if share == own:
+            del section["share_draw"]
         section["norm"] = {"mean": list(mean), "deviation": list(deviation)}
         dataset = schema.find(DATASETS, section["name"], "data.name")
         if "size" in schema.parameters(dataset):

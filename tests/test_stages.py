@@ -2,16 +2,28 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 from test_resume import weights
 
-from ssl_tf import config, evaluator, runs, stages, trainer, watching
+from ssl_tf import (
+    config,
+    evaluator,
+    experiment,
+    opening,
+    runs,
+    stages,
+    trainer,
+    watching,
+)
+from ssl_tf.data import guided as guided_order
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation.finetune import finetune
 from ssl_tf.sections import Guided, Train
+from ssl_tf.tuning import Tune
 
 SHORT = ["data.limit=192", "train.batch_size=32", "train.knn=64"]
 
@@ -70,6 +82,50 @@ def test_labels_may_come_from_a_file_and_must_fit(guided, tmp_path):
     np.save(tmp_path / "text.npy", np.array(["a"] * 192))
     with pytest.raises(BadInput, match="one whole number"):
         stages.read_labels(tmp_path / "text.npy", 192)
+
+
+def test_a_placebo_deals_by_its_labels_permuted_by_the_runs_seed(tmp_path):
+    np.save(tmp_path / "labels.npy", np.arange(192) // 4)
+    order = Guided("deal", 48, str(tmp_path / "labels.npy"))
+    rest = (tmp_path / "run", 192, None, True, None)
+    of = lambda seed, order: stages.clusters({"train": {"seed": seed}}, order, *rest)
+    assert np.array_equal(of(5, order), np.arange(192) // 4)
+    placebo = order._replace(permute=True)
+    expected = guided_order.permuted(np.arange(192) // 4, 5)
+    assert np.array_equal(of(5, placebo), expected)
+    assert not np.array_equal(of(6, placebo), expected)
+
+
+def test_fine_tuning_sees_the_images_of_its_run_whatever_it_draws_of_them():
+    given = {"name": "digits", "per_class": 20, "draw": "seed"}
+    facts = {"mean": [0.5] * 3, "size": 32}
+    done = SimpleNamespace(
+        spec={"data": given},
+        facts=facts,
+        normal=lambda: ([0.5] * 3, [0.2] * 3),
+        parts=SimpleNamespace(train=Train(8, 1, seed=3)),
+    )
+    section = lambda draw: Tune(done, "finetune", {}, None, "last").section(
+        {"share": 0.5, "draw": draw}
+    )
+    assert (section(0)["draw"], section(0)["share_draw"]) == (3, 0)
+    assert section(3)["draw"] == 3 and "share_draw" not in section(3)
+    del given["draw"]  # as configs were before: the same keys, so the same folders
+    assert section(0)["draw"] == 0 and "share_draw" not in section(0)
+    assert (section(5)["draw"], section(5)["share_draw"]) == (0, 5)
+
+
+def test_runs_of_several_seeds_differ_in_their_images_if_the_draw_is_the_seed():
+    def images(seed, *overrides):
+        own = (f"train.seed={seed}", "data.per_class=20", "data.limit=null")
+        given = spec("supervised", *own, *overrides)
+        found = opening.open_data(experiment.check(given), None)
+        return found.train.images.sum(axis=(1, 2, 3))
+
+    seeded = "data.draw=seed"
+    assert not np.array_equal(images(1, seeded), images(2, seeded))
+    assert np.array_equal(images(1, seeded), images(1, seeded))
+    assert np.array_equal(images(1), images(2))
 
 
 def test_fine_tuning_trains_two_stages_inside_the_run(guided):

@@ -137,6 +137,16 @@ def deal(labels, batch_size, seed):
     return of_epoch
 
 
+def permuted(labels, seed):
+    """The same labels dealt out among the images anew: sizes stay, meaning goes.
+
+    Args:
+        labels: `[N]` ints.
+        seed: int >= 0.
+    """
+    return generator(seed, 0, 1).permutation(labels)
+
+
 def pair_rates(rows, labels):
     """`[steps]` float64: share of the pairs in each batch that have the same label.
 

@@ -156,6 +156,15 @@ def test_strict_uses_every_image_over_the_epochs():
     assert seen == set(range(20))
 
 
+def test_permuted_labels_keep_the_sizes_of_their_clusters_and_nothing_else():
+    labels = np.repeat(np.arange(5), (100, 50, 25, 20, 5))
+    one, again, other = (guided.permuted(labels, seed) for seed in (3, 3, 4))
+    assert np.bincount(one).tolist() == [100, 50, 25, 20, 5]
+    assert np.array_equal(one, again) and not np.array_equal(one, other)
+    # Of independent draws 0.5^2 + 0.25^2 + ... = 0.3494 of the images agree.
+    assert 0.2 < np.mean(one == labels) < 0.5
+
+
 def test_pair_rates_of_four_batches():
     rows = np.arange(16).reshape(4, 4)
     labels = [0, 0, 0, 0, 0, 0, 1, 2, 5, 5, 7, 7, 1, 2, 3, 4]
