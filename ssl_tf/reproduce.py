@@ -5,6 +5,9 @@ bash run_all.sh --demo --pretrained        the demo's shipped weights, no traini
 bash run_all.sh --list                     identifiers and what each one takes
 bash run_all.sh resnet50_ssal --seeds 3    some experiments (default: CIFAR-100 ones)
 bash run_all.sh --pretrained               the authors' weights, evaluated by us
+
+A number of a paper is made by the paper's protocol, `faithful` where it is not our
+default; --list and each start say which, --ours takes ours.
 """
 
 import sys
@@ -35,7 +38,10 @@ def arguments():
     )
     parser.add_argument("--datadir", metavar="DIR", help="where the images are")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="0 ... N - 1")
-    parser.add_argument("--variant", metavar="V", help="e.g. faithful")
+    parser.add_argument("--variant", metavar="V", help="one more, e.g. rotation")
+    parser.add_argument(
+        "--ours", action="store_true", help="our protocol instead of the papers'"
+    )
     parser.add_argument("--runs", metavar="DIR", help="default: runs, or runs/demo")
     parser.add_argument("--strategy", default="one", choices=cli.STRATEGIES)
     parser.add_argument(
@@ -82,7 +88,8 @@ def chosen(names):
 
 def show_list():
     """Prints identifiers with their cost; imports nothing heavy."""
-    print(f"{'ID':<38}{'PFLOP':>8}  on two cores ({cost.TWO_CORES / 1e9:.0f} GFLOP/s)")
+    speed = f"{cost.TWO_CORES / 1e9:.0f} GFLOP/s"
+    print(f"{'ID':<38}{'PFLOP':>8}  on two cores ({speed}); variant")
     for name, entry in results.catalogue()["experiments"].items():
         if not entry.get("trained", True):
             print(f"  {name:<36}{'':>8}  others' weights, with --pretrained")
@@ -92,7 +99,8 @@ def show_list():
         flops = entry["gflop"] * 1e9 * entry["images"] * spec["train"]["epochs"]
         mark = "*" if name in results.catalogue()["default"] else " "
         time = cost.told(flops / cost.TWO_CORES)
-        print(f"{mark} {name:<36}{flops / 1e15:>8,.1f}  {time}")
+        runs_as = entry.get("variant") or ""
+        print(f"{mark} {name:<36}{flops / 1e15:>8,.1f}  {time:<8}  {runs_as}".rstrip())
     print("* run by default; training only, one seed; --demo takes minutes\n\ntables:")
     for name, own in results.catalogue()["tables"].items():
         print(f"  {name:<36}{len(own)} experiments, {own[0]} to {own[-1]}")
@@ -109,10 +117,13 @@ def train(names, root, options):
             )
     cli.import_tensorflow()
     for name in names:
+        entry = results.catalogue()["experiments"][name]
+        variant = chosen_variant(entry, options) or "default"
+        print(f"{name}: {entry['config']}, variant {variant}", file=sys.stderr)
         kept = {}
         for seed in range(options.seeds):
             folder, spec, origin = place(name, root, seed, options)
-            start = results.catalogue()["experiments"][name].get("start")
+            start = entry.get("start")
             if start is not None:
                 spec["init"] = {"run": str(begun(start, root, seed, options))}
             trained(folder, spec, origin, options, kept)
@@ -154,22 +165,44 @@ def place(name, root, seed, options):
     """`(run folder, config, origin)` of an experiment."""
     entry = results.catalogue()["experiments"][name]
     path = config.home() / "configs" / f"{entry['config']}.yaml"
-    variant = "+".join(v for v in (entry.get("variant"), options.variant) if v) or None
+    variant = chosen_variant(entry, options)
     spec = config.load(path, variant, [*options.set, f"train.seed={seed}"])
     method = spec["method"]["name"]
     folder = runs.folder(root, method, path.stem, variant, seed)
     return folder, spec, runs.origin(path, variant)
 
 
-def evaluate(folder, spec, datadir):
-    """The evaluations a config lists, unless the run has them already."""
-    from ssl_tf import evaluator
+def chosen_variant(entry, options):
+    """The variants of an experiment, joined: its own, then `--variant`, each once."""
+    names = f"{entry.get('variant') or ''}+{options.variant or ''}".split("+")
+    left_out = {"", "faithful"} if options.ours else {""}
+    return "+".join(v for v in dict.fromkeys(names) if v not in left_out) or None
 
-    done = {record["evaluation"] for record in runs.results(folder)}
+
+def evaluate(folder, spec, datadir):
+    """The evaluations a config lists, unless the run has them already; draws them.
+
+    A method's own evaluation is of held-out images, too, where the paper has a number.
+    """
+    from ssl_tf import evaluator, galleries
+
+    done = {(r["evaluation"], r["split"]) for r in runs.results(folder)}
+    for name, split in wanted(spec):
+        if (name, split) not in done:
+            print(f"{folder}: evaluating {name}, {split} images", file=sys.stderr)
+            evaluator.evaluate(folder, name, root=datadir, split=split)
+    galleries.draw(folder)
+
+
+def wanted(spec):
+    """`[(evaluation, split)]` of a config."""
+    told = config.flatten(spec.get("paper") or {})
+    held_out = lambda name: any(k.startswith(f"{name}.validation_") for k in told)
+    found = []
     for name in spec.get("evaluations") or {}:
-        if name not in done:
-            print(f"{folder}: evaluating {name}", file=sys.stderr)
-            evaluator.evaluate(folder, name, root=datadir)
+        both = held_out(name) and name != "finetune"  # which measures both itself
+        found += [(name, split) for split in ("test", "validation")[: 1 + both]]
+    return found
 
 
 def pretrained(names, root, options):

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import types
 
 import commands
 import numpy as np
@@ -237,6 +238,32 @@ def test_the_list_names_every_experiment_with_its_cost(capsys):
     for name in results.catalogue()["experiments"]:
         assert name in printed
     assert "52 days" in printed
+    line = next(x for x in printed.splitlines() if "simsiam_table1_none" in x)
+    assert line.endswith("faithful")
+
+
+@pytest.mark.parametrize(
+    ("own", "more", "ours", "runs_as"),
+    [
+        (None, None, False, None),
+        ("rotation+faithful", None, False, "rotation+faithful"),
+        ("faithful", "faithful", False, "faithful"),
+        ("faithful", "crop", False, "faithful+crop"),
+        ("rotation+faithful", None, True, "rotation"),
+        ("faithful", None, True, None),
+    ],
+)
+def test_an_experiment_runs_its_variant_once_or_ours(own, more, ours, runs_as):
+    options = types.SimpleNamespace(variant=more, ours=ours)
+    assert reproduce.chosen_variant({"variant": own}, options) == runs_as
+
+
+def test_held_out_images_are_evaluated_where_a_paper_has_a_number_of_them():
+    paper = {"source": "t", "terms": {"accuracy": 0.5, "validation_accuracy": 0.6}}
+    paper["finetune"] = {"validation_accuracy": 0.6}  # measures both splits itself
+    spec = {"evaluations": {"terms": {}, "finetune": {}, "knn": {}}, "paper": paper}
+    asked = [("terms", "test"), ("terms", "validation"), ("finetune", "test")]
+    assert reproduce.wanted(spec) == [*asked, ("knn", "test")]
 
 
 def test_the_plan_says_beforehand_that_heads_need_more_memory_than_there_is(

@@ -79,6 +79,96 @@ def test_run_all_names_configs_and_variants_that_exist():
     assert set(catalogue["labels"]) == set(config.methods())
 
 
+def experiments_of(setting, variant):
+    """Those that run a config's variant, by the paper's protocol or as it stands."""
+    plain = lambda name: [
+        v for v in (name or "").split("+") if v not in ("", "faithful")
+    ]
+    for entry in results.catalogue()["experiments"].values():
+        if (entry["config"], plain(entry.get("variant"))) == (setting, plain(variant)):
+            yield entry
+
+
+def numbers(paper):
+    """`{metric: number}` of a config's `paper`, but for those of other trainings."""
+    own = {k: v for k, v in (paper or {}).items() if k not in ("org", "released")}
+    return {
+        f"{e}.{m}": x for e, v in own.items() if type(v) is dict for m, x in v.items()
+    }
+
+
+def cells_of_papers():
+    """`(setting, variant, paper)` of each config and variant with numbers."""
+    for method, *_, path in config.settings():
+        for variant in (None, *report.tabled(path)):
+            paper = config.load(path, variant).get("paper")
+            if numbers(paper):
+                setting = f"{method}/{path.stem}"
+                yield pytest.param(setting, variant, paper, id=f"{setting}-{variant}")
+
+
+@pytest.mark.parametrize(("setting", "variant", "paper"), list(cells_of_papers()))
+def test_every_number_of_a_paper_has_a_label_and_an_experiment(setting, variant, paper):
+    labels = results.catalogue()["labels"][setting.split("/")[0]]
+    assert set(numbers(paper)) <= set(labels)
+    assert {m for m in paper.get("released", {})} <= set(labels)
+    path = config.home() / "configs" / f"{setting}.yaml"
+    found = list(experiments_of(setting, variant))
+    assert found
+    for entry in found:
+        spec = config.load(path, entry.get("variant"))
+        experiment.check(spec)
+        assert spec["paper"] == paper
+
+
+OURS = ("simsiam_cifar10", "simsiam_similarity_")  # another paper's recipe; 100 epochs
+
+
+@pytest.mark.parametrize(("name", "entry"), results.catalogue()["experiments"].items())
+def test_an_experiment_with_a_number_runs_the_authors_protocol(name, entry):
+    path = config.home() / "configs" / f"{entry['config']}.yaml"
+    whole = config.read_yaml(path)
+    theirs = (whole.get("variants") or {}).get("faithful")
+    own = (entry.get("variant") or "").split("+")
+    paper = config.load(path, entry.get("variant")).get("paper")
+    if name.startswith(OURS) or not numbers(paper):
+        assert "faithful" not in own
+    else:
+        assert (own[-1] == "faithful") is bool(theirs)
+
+
+def test_numbers_that_were_missing_or_mistyped_stand_in_the_configs():
+    def number(setting, metric, variant=None):
+        path = config.home() / "configs" / f"{setting}.yaml"
+        return numbers(config.load(path, variant)["paper"])[metric]
+
+    assert number("supervised/resnet18_cifar10", "terms.validation_accuracy") == 0.7568
+    assert (
+        number("scatsimclr/scatsimclr30_cifar20", "linear_scatsimclr.accuracy")
+        == 0.6386
+    )
+    table = {  # SimSiam study, table 3: the four of validation, in the table's order
+        ("multilabel/resnet18_celeba", None): (0.5377, 0.9339, 0.6522, 0.9552),
+        ("simsiam/resnet18_celeba", None): (0.5449, 0.9340, 0.6549, 0.9608),
+        ("supervised/resnet18_imagenet", "celeba"): (0.5898, 0.9391, 0.6690, 0.9634),
+        ("multilabel/pit_tiny_celeba", None): (0.5301, 0.9297, 0.6412, 0.9504),
+        ("simsiam/pit_tiny_celeba", None): (0.5413, 0.9311, 0.6579, 0.9591),
+        ("supervised/pit_ti_imagenet", "celeba"): (0.5910, 0.9440, 0.6804, 0.9671),
+    }
+    order = ("macro_jaccard", "macro_auc", "micro_jaccard", "micro_auc")
+    for (setting, variant), row in table.items():
+        head = "multilabel" if setting.startswith("multi") else "finetune"
+        names = (f"{head}.validation_{metric}" for metric in order)
+        assert tuple(number(setting, name, variant) for name in names) == row
+
+
+def test_a_label_of_nmi_has_one_of_ami_beside_it():
+    for labels in results.catalogue()["labels"].values():
+        for metric in (m for m in labels if m.endswith("nmi")):
+            twin = labels[metric.removesuffix("nmi") + "ami"]
+            assert twin == labels[metric].replace("NMI", "AMI")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [n for n, e in results.catalogue()["experiments"].items() if "gflop" in e]
