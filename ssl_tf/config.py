@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from ssl_tf.errors import BadInput, have, unknown
+from ssl_tf.errors import BadInput, unknown
 
 REQUIRED = ("method", "backbone", "data", "views", "optimizer", "train")
 SECTIONS = (*REQUIRED, "init", "evaluations", "paper", "needs", "variants")
