@@ -260,7 +260,7 @@ def blank(setting, metric, label, record):
         retrained=False,
         paper=(paper.get(evaluation) or {}).get(name),
         org=(paper.get("org") or {}).get(name),
-        released=(paper.get("released") or {}).get(name),
+        released=(paper.get("released") or {}).get(metric),
         parameters=record.get("parameters") or paper.get("parameters"),
         source=str(paper.get("source", "")),
     )

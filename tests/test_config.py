@@ -100,7 +100,9 @@ def numbers(paper):
 def cells_of_papers():
     """`(setting, variant, paper)` of each config and variant with numbers."""
     for method, *_, path in config.settings():
-        for variant in (None, *report.tabled(path)):
+        variants = config.read_yaml(path).get("variants") or {}
+        own = [n for n, v in variants.items() if any(k.startswith("paper") for k in v)]
+        for variant in (None, *own):
             paper = config.load(path, variant).get("paper")
             if numbers(paper):
                 setting = f"{method}/{path.stem}"
