@@ -106,12 +106,15 @@ def find(table, name, where):
         module, _, attribute = name.rpartition(".")
         try:
             found = getattr(importlib.import_module(module), attribute)
-            parameters(found)
+            if callable(found):
+                parameters(found)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - may fail in any way
             why = f"{type(error).__name__}: {error}"
             raise BadInput(
                 f"{where}: cannot import {name!r} from here or PYTHONPATH ({why})."
             ) from None
+        if not callable(found):
+            raise BadInput(f"{where}: {name!r} is no function or class.")
         return found
     raise BadInput(unknown(f"{where}: unknown name", name, table))
 
