@@ -125,7 +125,7 @@ def same(folder, spec, source):
             "another --name."
         )
     try:
-        certificate = json.loads(place.read_text())
+        certificate = json.loads(place.read_text(encoding="utf-8"))
         given = {key: certificate["file"][key] for key in ("sha256", "format")}
         kept = certificate["weights_sha256"]
     except (ValueError, KeyError, TypeError):
@@ -215,7 +215,7 @@ def class_names(parts):
 
 def write(folder, spec, method, contents):
     """Writes a run folder under another name, then gives it its own."""
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    temporary = folder.with_name(f".{folder.name}.{runs.unique()}.tmp")
     try:
         temporary.mkdir(parents=True)
         with runs.atomic(temporary / "config.yaml") as out:
@@ -238,7 +238,7 @@ def told(folder, written):
     if not written:
         print(f"{folder}: done already.", file=sys.stderr)
         return
-    certificate = json.loads((folder / "certificate.json").read_text())
+    certificate = json.loads((folder / "certificate.json").read_text(encoding="utf-8"))
     wired = certificate["layers_with_equal_wiring"]
     first = "knn" if "part" in certificate["file"] else "terms"
     proof = f", the wiring of {wired} layers is ours" if wired else ""

@@ -1,5 +1,6 @@
 """The demo: every method small, on embedded data, ending with a table and a page."""
 
+import filecmp
 import shutil
 import sys
 import time
@@ -69,11 +70,18 @@ def shipped(name, root):
         raise BadInput(f"models/demo: holds no weights of {name!r}.")
     for source in sources:
         folder = root / source.relative_to(config.home() / "models" / "demo")
-        if folder.exists():
-            shutil.rmtree(folder)
+        if runs.begun(folder) and not copied(source, folder):
+            raise BadInput(f"{folder}: holds another run; choose another --runs.")
+        shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(source, folder)
         (folder / "results.jsonl").unlink()
         yield folder
+
+
+def copied(source, folder):
+    """Whether a run folder has the weights of another, to the bit."""
+    one, other = (place / "last.weights.h5" for place in (source, folder))
+    return other.exists() and filecmp.cmp(one, other, shallow=False)
 
 
 def pictures(folder, names):

@@ -76,7 +76,9 @@ def listing():
 
     The sources are read, not imported: help needs no TensorFlow.
     """
-    tree = ast.parse((PACKAGE / "evaluation" / "__init__.py").read_text())
+    tree = ast.parse(
+        (PACKAGE / "evaluation" / "__init__.py").read_text(encoding="utf-8")
+    )
     modules = {
         alias.asname or alias.name: (node.module, alias.name)
         for node in tree.body
@@ -96,7 +98,7 @@ def listing():
 def first_line(module, function):
     """The first line of a function's docstring."""
     path = PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
-    for node in ast.parse(path.read_text()).body:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
             return (ast.get_docstring(node) or "").partition("\n")[0]
     return ""
@@ -134,16 +136,17 @@ def main(argv=None):
 
 def show(run, called, values):
     """Prints numbers and where arrays are; draws what can be drawn."""
-    from ssl_tf import evaluator, galleries
+    from ssl_tf import evaluator, galleries, runs
 
+    kept = runs.writable(run)
     for name, value in values.items():
         if isinstance(value, np.ndarray):
             shape = "x".join(map(str, value.shape))
             file = evaluator.array_file(run, called, name)
-            print(f"{name}: {shape} in {file.name}")
+            print(f"{name}: {shape} in {file.name}" if kept else f"{name}: {shape}")
         else:
             print(f"{name}: {value:.6g}")
-    for path in galleries.draw(run):
+    for path in galleries.draw(run) if kept else ():
         if path.stem == evaluator.stem(called):
             print(f"picture: {path}")
 

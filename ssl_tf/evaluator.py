@@ -2,16 +2,16 @@
 
 import csv
 import inspect
-import json
 import re
+import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from ssl_tf import config, experiment, opening, runs, scenery, schema
+from ssl_tf import config, experiment, opening, runs, scenery, schema, stages
 from ssl_tf.augment.recipe import Recipe
-from ssl_tf.data import groupings, pipeline
+from ssl_tf.data import fingerprint, groupings, pipeline
 from ssl_tf.errors import BadInput, have
 from ssl_tf.evaluation import EVALUATIONS, SUPPLIED, store
 
@@ -43,7 +43,9 @@ class Run:
             raise BadInput(
                 f"{self.file}: no such weights; train the run to its end first."
             )
-        self.facts = json.loads((self.folder / "data.json").read_text())
+        self.facts = runs.facts(folder)
+        if "size" not in self.facts:
+            raise BadInput(f"{self.folder}: has no data.json of a finished run.")
         method = self.parts.method
         branches = method.keywords.get("branches")
         if branches is not None:
@@ -62,6 +64,8 @@ class Run:
             self.facts["size"],
             self.facts.get("images", {}).get("train"),
         )
+        if self.tells:
+            self.method.class_names = stages.named_classes(self.facts)
         if self.file is not None:
             runs.load_weights(self.method, self.file)
 
@@ -83,10 +87,16 @@ class Run:
         if self.facts["mean"] is not None:
             return
         mean, deviation = map(list, opened.normal)
-        self.facts |= {"mean": mean, "deviation": deviation}
-        runs.write_json(self.folder / "data.json", self.facts)
+        own = {"mean": mean, "deviation": deviation}
+        self.facts |= own
+        if not runs.writable(self.folder):
+            return
+        with runs.alone(self.folder):
+            found = runs.facts(self.folder)
+            if found.get("mean") is None:
+                runs.write_json(self.folder / "data.json", found | own)
 
-    def opened(self, root, dataset=None, changes=None, labelled=None):
+    def opened(self, root, dataset=None, changes=None, labelled=None, meets=False):
         """The images of an evaluation, shown to the model as the run's own are.
 
         Args:
@@ -95,12 +105,19 @@ class Run:
                 the run's.
             changes: arguments that differ from those of the run's `data` section.
             labelled: see `opening.open_data`.
+            meets: labels are compared with the method's outputs: they count its
+                classes, matched by name.
 
         Returns:
             `opening.Opened`, in the run's size and normalisation.
+
+        Raises:
+            BadInput: `meets`, and the images are of classes that the method has not.
         """
+        classes = self.method.class_names if meets else None
         if self.facts["mean"] is None and not (dataset or changes):
-            opened = scenery.opened(self.parts, root)
+            opened = scenery.opened(self.parts, root, classes=classes)
+            self.counted(opened, meets)
             self.settle(opened)
             return opened
         mean, deviation = self.normal()
@@ -115,7 +132,42 @@ class Run:
             recipes=[sized(recipe, size) for recipe in self.parts.recipes],
             train=self.parts.train._replace(batch_size=1),
         )
-        return scenery.opened(parts, root, labelled)._replace(size=size)
+        opened = scenery.opened(parts, root, labelled, classes)._replace(size=size)
+        self.counted(opened, meets)
+        return opened
+
+    @property
+    def tells(self):
+        """Whether outputs of the method stand for classes."""
+        return stages.tells_classes(self.parts.method)
+
+    def counted(self, opened, meets):
+        """Refuses another number of classes, where these have no names."""
+        count, wanted = len(opened.test.classes), len(self.facts["classes"])
+        if meets and self.method.class_names is None and count != wanted:
+            raise BadInput(
+                f"{opened.test.name}: has {count:,} classes; this run tells {wanted:,} "
+                "apart, whose names are not known."
+            )
+
+    def other(self, opened, changes=None):
+        """How images differ from those of the run, in words; `None` if they are its.
+
+        A run without a fingerprint is known by its classes only, which is said. Where
+        `changes` read other images of the data set, nothing is compared.
+        """
+        if set(changes or ()) - set(experiment.Data._fields):
+            return None
+        kept, found = fingerprint.known(self.facts), opened.fingerprint
+        if kept is not None:
+            return fingerprint.difference(kept, found)
+        print(fingerprint.unknown(self.folder), file=sys.stderr)
+        names = stages.named_classes(self.facts)
+        ours = [fingerprint.composed(name) for name in names or ()]
+        theirs = found["train"]["classes"]
+        if not ours or not theirs or self.spec["data"].get("classes"):
+            return None
+        return None if ours == theirs else fingerprint.told(ours, theirs)
 
 
 def sized(recipe, size):
@@ -169,6 +221,8 @@ def named(
     found = schema.find(EVALUATIONS, name, "evaluation")
     given = dict((spec.get("evaluations") or {}).get(name) or {})
     own = given.pop("data", None) or {}
+    named = (data or {}).get("name")
+    dataset = dataset or (named if named != spec["data"]["name"] else None)
     data = ({} if dataset else own) | (data or {})
     function = schema.arguments(found, given | (changes or {}), name, SUPPLIED)
     wanted = schema.parameters(found)
@@ -181,20 +235,38 @@ def named(
             f"sets there are {have(free)}."
         )
     done = Run(folder, weights)
+    mine = spec["data"]["name"]
+    own = dataset in (None, mine) and data.get("name", mine) == mine
+    meets = not wanted.keys() & elsewhere and done.tells
+    if "tune" in wanted:  # it opens its own images and is judged on the test images
+        split = "test"
+        if weights == RANDOM:
+            raise BadInput(
+                f"--weights random: {name} has `--set scratch=true` for that."
+            )
+        if done.facts["mean"] is None:
+            done.opened(root)
+    opened = None
+    if own or "test" in wanted:
+        labelled = False if "store" in wanted else None
+        opened = done.opened(root, dataset, data, labelled, meets)
     called = label(name, found, given, changes or {}, dataset, weights)
-    place = None if keep == "none" else done.folder / store.FOLDER
+    if own and (other := done.other(opened, data)):
+        called += "" if dataset else f"@{fingerprint.key(opened.fingerprint)[:6]}"
+        how = ", matched by class name," if meets else ""
+        print(
+            f"{folder}: was trained on other data, here are {other}; the result{how} "
+            f"is kept as {called}.",
+            file=sys.stderr,
+        )
+    keeps = runs.writable(done.folder)
+    place = done.folder / store.FOLDER if keeps and keep != "none" else None
     context = {"method": done.method, "recipes": done.parts.recipes}
     if "test" in wanted:
-        labelled = False if "store" in wanted else None
-        opened = done.opened(root, dataset, data, labelled)
         context |= {"train": opened.plain("train"), "test": opened.plain(split)}
-    else:  # it trains, opens its own images and is judged on the test images
-        split = "test"
     if "store" in wanted:
         kind = "float32" if keep == "none" else keep
         context["store"] = store.Store(done.method, place, done.file, kind)
-    if "tune" in wanted and weights == RANDOM:
-        raise BadInput(f"--weights random: {name} has `--set scratch=true` for that.")
     if "tune" in wanted:
         from ssl_tf.tuning import Tune
 
@@ -211,8 +283,17 @@ def named(
     }
     record |= {"data": data} if data else {}
     record |= {"features": keep} if keep == "float16" else {}
-    runs.append_result(folder, record)
-    keep_arrays(done, called, values)
+    record |= runs.identity(folder)
+    if opened is not None:
+        seen = {"train": opened.train, "test": getattr(opened, split)}
+        record["images"] = {
+            k: fingerprint.key(fingerprint.part(x)) for k, x in seen.items()
+        }
+    if keeps:
+        runs.append_result(folder, record)
+        keep_arrays(done, called, values)
+    else:
+        print(f"{folder}: is read-only; the result is not kept.", file=sys.stderr)
     return called, values
 
 
@@ -263,19 +344,27 @@ def array_file(folder, called, key):
 
 
 def keep_arrays(done, called, values):
-    """Writes arrays as `.npy`; groups also as grouping files, tables also as CSV."""
-    for key, value in values.items():
-        if not isinstance(value, np.ndarray):
-            continue
-        path = array_file(done.folder, called, key)
-        with runs.atomic(path) as out:
-            np.save(out, value)
-        if value.dtype.names:
-            with runs.atomic(path.with_suffix(".csv"), "w") as out:
-                writer = csv.writer(out, lineterminator="\n")
-                writer.writerows([value.dtype.names, *value.tolist()])
-        if key.startswith("groups_"):
-            source = f"{'/'.join(done.folder.parts[-3:])}, evaluation {called}"
-            groupings.save(
-                path.with_suffix(".yaml"), value, done.facts["classes"], source
-            )
+    """Writes arrays as `.npy`; groups also as grouping files, tables also as CSV.
+
+    Those of one result go together: other processes wait, also with their pictures.
+    """
+    arrays = {k: v for k, v in values.items() if isinstance(v, np.ndarray)}
+    if not arrays:
+        return
+    with runs.alone(done.folder):
+        for key, value in arrays.items():
+            keep_array(done, called, key, value)
+
+
+def keep_array(done, called, key, value):
+    """Writes one array, see `keep_arrays`."""
+    path = array_file(done.folder, called, key)
+    with runs.atomic(path) as out:
+        np.save(out, value)
+    if value.dtype.names:
+        with runs.atomic(path.with_suffix(".csv"), "w") as out:
+            writer = csv.writer(out, lineterminator="\n")
+            writer.writerows([value.dtype.names, *value.tolist()])
+    if key.startswith("groups_"):
+        source = f"{'/'.join(done.folder.parts[-3:])}, evaluation {called}"
+        groupings.save(path.with_suffix(".yaml"), value, done.facts["classes"], source)

@@ -91,7 +91,8 @@ def export(folder, kind, path, part="backbone", weights="last"):
 
     done = evaluator.Run(folder, weights)
     write = stored if kind in ("safetensors", "detectron2") else answered
-    temporary = Path(path).with_name(f".{Path(path).name}.partial{Path(path).suffix}")
+    name = f".{Path(path).name}.{runs.unique()}.partial{Path(path).suffix}"
+    temporary = Path(path).with_name(name)
     try:
         error = write(done, kind, temporary, part)
         if error is not None and not error <= TOLERANCE:

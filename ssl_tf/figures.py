@@ -1,6 +1,5 @@
 """Pictures of runs: learning curves, confusion matrices."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +98,7 @@ def confusion(folder, path):
     if not file.exists():
         return None
     table = np.load(file, allow_pickle=False)
-    classes = json.loads((Path(folder) / "data.json").read_text())["classes"]
+    classes = runs.facts(folder)["classes"]
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1e-12)
     figure, (axis,) = canvas(4.6, 4.0)
     image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)

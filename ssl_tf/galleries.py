@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ssl_tf import figures
+from ssl_tf import figures, runs
 
 GREEN, RED = "#2e8b57", "#d1495b"
 FRAMES = {1: GREEN, 0: RED, -1: "#000000"}  # by mark; no image has another
@@ -27,15 +27,25 @@ def draw(folder):
         sorted paths of all PNGs in its `figures/`.
     """
     folder = Path(folder)
+    if wanted(folder) and runs.writable(folder):
+        with runs.alone(folder):  # no array is replaced meanwhile
+            for what, paint, target in wanted(folder):
+                beside = functools.partial(array, folder, what)
+                figures.save(paint(beside, f"{titled(folder)}: {what}"), target)
+    return sorted((folder / "figures").glob("*.png"))
+
+
+def wanted(folder):
+    """`[(what, function that draws it, path of the PNG)]` of what is to be drawn."""
     kinds = {"tiles": tiles, "grids": grids, "points": points, "rates": rates}
+    found = []
     for kind, paint in kinds.items():
         for file in sorted(folder.glob(f"*_{kind}.npy")):
             what = file.name.removesuffix(f"_{kind}.npy")
             target = folder / "figures" / f"{what}.png"
             if not target.exists() or target.stat().st_mtime < file.stat().st_mtime:
-                beside = functools.partial(array, folder, what)
-                figures.save(paint(beside, f"{titled(folder)}: {what}"), target)
-    return sorted((folder / "figures").glob("*.png"))
+                found.append((what, paint, target))
+    return found
 
 
 def titled(folder):

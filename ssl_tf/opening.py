@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssl_tf import experiment
-from ssl_tf.data import FACTS, groupings, lists, orders, pipeline
+from ssl_tf.data import FACTS, fingerprint, groupings, lists, orders, pipeline
 from ssl_tf.data import source as sources
 from ssl_tf.errors import BadInput
 from ssl_tf.methods.ssal import Derived
@@ -25,6 +25,7 @@ class Opened(NamedTuple):
         fit: how a whole image becomes a square.
         shown: `(recipe, seed)` by which held-out images are shown; `(None, 0)` shows
             them plain.
+        fingerprint: of the data set as it was read, see `data.fingerprint`.
     """
 
     train: Any
@@ -35,6 +36,7 @@ class Opened(NamedTuple):
     resize: int | None
     fit: str = "centre"
     shown: tuple = (None, 0)
+    fingerprint: dict | None = None
 
     def plain(self, split):
         """`pipeline.Images` of "train", "validation" or "test", unaugmented.
@@ -68,20 +70,26 @@ class Opened(NamedTuple):
         )
 
 
-def open_data(parts, root, labelled=None):
-    """Reads the images of a config; see `Opened`.
+def open_data(parts, root, labelled=None, classes=None):
+    """Reads the images of a config; see `Opened`. All splits count the same classes.
 
     Args:
         parts: `experiment.Parts`.
         root: where the images are, or `None`.
         labelled: refuse images without a class; `None`: if the method needs classes.
+        classes: names that labels count, of a network's outputs; `None`: those of the
+            training images.
 
     Raises:
-        BadInput: they are not there or damaged, or lack classes the method needs.
+        BadInput: they are not there or damaged, or lack classes the method needs, or
+            have others than the network or the training images.
     """
     given = lambda name: sources.whole(parts.dataset(split=name, root=root))
-    read = lambda name: chosen(given(name), parts.data)
-    train, test = read("train"), read("test")
+    train, test = given("train"), given("test")
+    whole = fingerprint.fingerprint(train, test)
+    train = chosen(train, parts.data, classes)
+    read = lambda source: chosen(source, parts.data, classes or train.classes)
+    test = read(test)
     if labelled is None:
         labelled = getattr(parts.method.func, "labelled", True)
     if labelled:
@@ -100,7 +108,7 @@ def open_data(parts, root, labelled=None):
     if data.share is not None:
         own = draw if data.share_draw is None else data.share_draw
         train = lists.share_of(train, data.share, own)
-    train, validation = held_out(parts, train, test, read)
+    train, validation = held_out(parts, train, test, lambda name: read(given(name)))
     if train.size < parts.train.batch_size:
         raise BadInput(
             f"train.batch_size: is {parts.train.batch_size}; there are only "
@@ -115,7 +123,7 @@ def open_data(parts, root, labelled=None):
         )
     normal = normalisation(data.norm, statistics)
     look, shown = (size, data.resize, data.fit), shown_by(parts)
-    return Opened(train, validation, test, normal, *look, shown)
+    return Opened(train, validation, test, normal, *look, shown, whole)
 
 
 def shown_by(parts):
@@ -173,10 +181,17 @@ def check_labels(source, attributes=False):
         )
 
 
-def chosen(source, data):
-    if data.classes is None:
-        return source
-    return sources.first_classes(source, data.classes)
+def chosen(source, data, classes=None):
+    """The classes of `data.classes`, and labels that count `classes` if given.
+
+    Where both are the same, a class may be missing: a run of some classes is judged
+    on data that have a few of them.
+    """
+    if classes and list(classes) == data.classes:
+        return sources.aligned(source, classes, drop=True)
+    if data.classes is not None:
+        source = sources.first_classes(source, data.classes)
+    return sources.aligned(source, classes) if classes else source
 
 
 def normalisation(norm, source):

@@ -187,6 +187,13 @@ def evaluate(folder, spec, datadir):
     from ssl_tf import evaluator, galleries
 
     done = {(r["evaluation"], r["split"]) for r in runs.results(folder)}
+    before = [name for name, split in wanted(spec) if (name, split) in done]
+    if before and datadir and "fingerprint" not in runs.facts(folder):
+        print(
+            f"{folder}: was evaluated before ({', '.join(before)}); whether on these "
+            "images is not known, remove its results.jsonl to do it again.",
+            file=sys.stderr,
+        )
     for name, split in wanted(spec):
         if (name, split) not in done:
             print(f"{folder}: evaluating {name}, {split} images", file=sys.stderr)

@@ -154,11 +154,8 @@ def folders(root):
 
 def read_lines(path):
     try:
-        return [
-            json.loads(x)
-            for x in Path(path).read_text("utf-8").splitlines()
-            if x.strip()
-        ]
+        text = Path(path).read_text(encoding="utf-8")
+        return [json.loads(x) for x in text.splitlines() if x.strip()]
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: is no file of results ({error}).") from None
 
@@ -168,14 +165,8 @@ def of_run(folder):
     lines = runs.results(folder)
     if not lines:
         return []
-    read = lambda name: (
-        json.loads((folder / name).read_text()) if (folder / name).exists() else {}
-    )
-    spec, facts, machine = (
-        runs.stored(folder),
-        read("data.json"),
-        read("environment.json"),
-    )
+    spec, facts = runs.stored(folder), runs.facts(folder)
+    machine = runs.facts(folder, "environment.json")
     variant = machine.get("variant")
     name = folder.parent.name
     official = (folder / "certificate.json").exists()

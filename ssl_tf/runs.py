@@ -8,9 +8,11 @@ import fcntl
 import json
 import os
 import platform
+import secrets
 import shlex
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
 from pathlib import Path
 
@@ -20,6 +22,14 @@ from ssl_tf import config
 from ssl_tf.errors import BadInput
 
 TIMING = ("seconds", "images_per_second", "waiting")
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+class Unwritable(BadInput):
+    """A place that cannot be written; `.read_only` where it never can be."""
+
+    read_only = False
 
 
 def folder(root, method, setting, variant=None, seed=0, name=None):
@@ -46,15 +56,18 @@ def origin(path, variant=None):
 def atomic(path, mode="wb"):
     """Opens a temporary neighbour of `path` that takes its place on success.
 
+    Text is UTF-8 whatever the locale says.
+
     Raises:
-        BadInput: the disk is full or the folder cannot be written. The old file,
+        Unwritable: the disk is full or the folder cannot be written. The old file,
             if any, is untouched and nothing else is left behind.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{unique()}.tmp")
+    text = {} if "b" in mode else {"encoding": "utf-8", "errors": "surrogateescape"}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, mode) as file:
+        with open(temporary, mode, **text) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -65,6 +78,11 @@ def atomic(path, mode="wb"):
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def unique():
+    """A word that no other process or thread has, on this host or on another."""
+    return f"{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def sync_folder(path):
@@ -79,12 +97,25 @@ def unwritable(path, error):
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     why = "the disk is full" if full else error.strerror or str(error)
     hint = "free some space and repeat the command" if full else "check the folder"
-    return BadInput(f"{path}: cannot be written, {why}; {hint}.")
+    found = Unwritable(f"{path}: cannot be written, {why}; {hint}.")
+    found.read_only = error.errno in READ_ONLY
+    return found
+
+
+def writable(path):
+    """Whether files can be made in a folder: tried, for permissions do not tell."""
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            return True
+    except OSError as error:
+        return error.errno not in READ_ONLY
 
 
 @contextlib.contextmanager
 def locked(path):
     """Holds a run folder for this process; the lock dies with the process.
+
+    On a file system without locks one line says so, and the folder is not held.
 
     Raises:
         BadInput: another process holds it, or the folder cannot be made.
@@ -96,36 +127,96 @@ def locked(path):
     except OSError as error:
         raise unwritable(path, error) from None
     with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise BadInput(
-                f"{path}: another process is working on this run; "
-                "wait for it, or give this one another --name."
-            ) from None
+        held = take(
+            handle,
+            path,
+            "another process is working on this run; wait for it, or give this one "
+            "another --name",
+        )
         yield
+        if not held:
+            print(
+                f"{path}: was written without a lock, which this file system has not.",
+                file=sys.stderr,
+            )
 
 
-def remember(path, spec):
-    """Writes `config.yaml`, or checks that the stored one says the same.
+def take(handle, path, held):
+    """Locks an open file without waiting; says so where there are no locks.
+
+    Args:
+        handle: the file.
+        path: what it stands for, for messages.
+        held: what is said if another process has it.
+
+    Returns:
+        whether it is locked now.
+
+    Raises:
+        BadInput: another process has it, or locking fails.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise BadInput(f"{path}: {held}.") from None
+        if error.errno not in NO_LOCKS:
+            raise BadInput(f"{path}: cannot be locked, {error.strerror}.") from None
+        print(
+            f"{path}: this file system has no locks ({error.strerror}); see to it that "
+            "no other process writes there.",
+            file=sys.stderr,
+        )
+        return False
+
+
+@contextlib.contextmanager
+def alone(path):
+    """Waits until no other process adds results, arrays or pictures to a run.
+
+    What is held is `results.jsonl`, opened to be added to; not to be nested. Where a
+    file system has no locks, nothing is waited for.
+
+    Raises:
+        Unwritable: the folder cannot be written.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        file = open(Path(path) / "results.jsonl", "a+b")  # noqa: SIM115
+    except OSError as error:
+        raise unwritable(Path(path) / "results.jsonl", error) from None
+    with file:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+def agree(path, spec):
+    """Checks that a config is the one of a run folder, if there is one.
 
     A larger `train.epochs` is the one change that goes on with the run.
 
     Raises:
         BadInput: other keys differ; they are named.
     """
-    file = Path(path) / "config.yaml"
-    if file.exists():
-        keys = config.differences(stored(path), spec)
-        longer = stored(path)["train"].get("epochs", 0) < spec["train"]["epochs"]
-        if keys == ["train.epochs"] and longer:
-            keys = []
-        if keys:
-            raise BadInput(
-                f"{path}: holds a run with another {', '.join(keys[:8])}; "
-                "choose another --name, --variant or --seed, or remove the folder."
-            )
-    with atomic(file) as out:
+    if not (Path(path) / "config.yaml").exists():
+        return
+    keys = config.differences(stored(path), spec)
+    longer = stored(path)["train"].get("epochs", 0) < spec["train"]["epochs"]
+    if keys == ["train.epochs"] and longer:
+        keys = []
+    if keys:
+        raise BadInput(
+            f"{path}: holds a run with another {', '.join(keys[:8])}; "
+            "choose another --name, --variant or --seed, or remove the folder."
+        )
+
+
+def remember(path, spec):
+    """Writes `config.yaml`, if the stored one agrees; see `agree`."""
+    agree(path, spec)
+    with atomic(Path(path) / "config.yaml") as out:
         out.write(config.dump(spec).encode())
 
 
@@ -142,7 +233,59 @@ def stored(path):
 
 
 def finished(path):
-    return (Path(path) / "last.weights.h5").exists()
+    """Whether a run folder has its last weights, in a file that can be read."""
+    try:
+        with opened(Path(path) / "last.weights.h5") as file:
+            found = []
+            file.visititems(lambda _, x: found.append(x.shape) if sets(x) else None)
+            return bool(found)
+    except (OSError, RuntimeError, KeyError, ValueError):
+        return False
+
+
+def opened(path):
+    """A weight file, read-only; also where a file system has no locks."""
+    import h5py
+
+    try:
+        return h5py.File(path)
+    except OSError:
+        return h5py.File(path, locking=False)
+
+
+def sets(item):
+    """Whether an item of a weight file is an array."""
+    return hasattr(item, "shape")
+
+
+def begun(path):
+    """Whether something was learnt in a run folder, which other data would spoil."""
+    kinds = ("state/step*.npz", "*.weights.h5", "clusters.npy", "history.csv")
+    return any(any(Path(path).glob(kind)) for kind in kinds)
+
+
+def facts(path, name="data.json"):
+    """A JSON file of a run folder, a dict; `{}` if it is not there.
+
+    Raises:
+        BadInput: it is damaged.
+    """
+    file = Path(path) / name
+    if not file.exists():
+        return {}
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{file}: is damaged ({error}).") from None
+    if not isinstance(found, dict):
+        raise BadInput(f"{file}: is damaged (no JSON object).")
+    return found
+
+
+def identity(path):
+    """`{"run": its id}` for records of its results; `{}` of a run from before."""
+    own = facts(path).get("id")
+    return {"run": own} if own else {}
 
 
 def epochs_done(path):
@@ -155,7 +298,7 @@ def history(path):
     file = Path(path) / "history.csv"
     if not file.exists():
         return []
-    with open(file, newline="") as lines:
+    with open(file, newline="", encoding="utf-8") as lines:
         return list(csv.DictReader(lines))
 
 
@@ -176,12 +319,24 @@ def write_history(path, rows):
 
 
 def append_result(path, record):
-    """Adds one line to `results.jsonl`, with the date."""
+    """Adds one line to `results.jsonl`, with the date; whole or not at all.
+
+    Processes that do so at once wait for each other, and each line is one write.
+    """
     stamp = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-    file = Path(path) / "results.jsonl"
-    before = file.read_bytes() if file.exists() else b""
-    with atomic(file) as out:
-        out.write(before + (json.dumps(record | {"date": stamp}) + "\n").encode())
+    line = (json.dumps(record | {"date": stamp}) + "\n").encode()
+    with alone(path) as file:
+        end = file.seek(0, os.SEEK_END)
+        if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
+            line = b"\n" + line  # edited by hand, or torn by a crash
+        try:
+            if os.write(file.fileno(), line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(file.fileno(), end)
+            raise unwritable(Path(path) / "results.jsonl", error) from None
 
 
 def results(path):
@@ -190,7 +345,10 @@ def results(path):
     if not file.exists():
         return []
     try:
-        return [json.loads(line) for line in file.read_text().splitlines() if line]
+        with open(file, encoding="utf-8") as lines:
+            with contextlib.suppress(OSError):
+                fcntl.flock(lines, fcntl.LOCK_SH)  # no line is half written
+            return [json.loads(line) for line in lines if line.strip()]
     except ValueError as error:
         raise BadInput(f"{file}: is damaged ({error}).") from None
 
@@ -264,14 +422,12 @@ def load_weights(method, path, more=False, fit=None, but=()):
     Raises:
         BadInput: the file is missing, damaged or of another model; misfits are listed.
     """
-    import h5py
-
     if not Path(path).exists():
         raise BadInput(f"{path}: no such weights; train the run to its end first.")
-    values, sets = {}, h5py.Dataset
-    keep = lambda k, x: values.update({k: x[()]}) if isinstance(x, sets) else None
+    values = {}
+    keep = lambda k, x: values.update({k: x[()]}) if sets(x) else None
     try:
-        with h5py.File(path) as file:
+        with opened(path) as file:
             file.visititems(keep)
     except (OSError, RuntimeError, KeyError) as error:
         why = " ".join(str(error).split())[:120]

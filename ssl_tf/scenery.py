@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from ssl_tf import opening
-from ssl_tf.data import instances
+from ssl_tf.data import fingerprint, instances
 from ssl_tf.data.scenes import Scenes
 from ssl_tf.errors import BadInput
 
@@ -18,6 +18,7 @@ class Scenery(NamedTuple):
         scene: `augment.scene.Scene`.
         masks: whether outlines are learnt.
         size: nominal side of the images in pixels; a detector takes any.
+        fingerprint: of the data set as it was read, see `data.fingerprint`.
     """
 
     train: Any
@@ -26,6 +27,7 @@ class Scenery(NamedTuple):
     scene: Any
     masks: bool
     size: int
+    fingerprint: dict | None = None
 
     validation = None
     resize = None
@@ -47,12 +49,13 @@ class Scenery(NamedTuple):
         return self.plain("train").training(order, seed=seed, part=part, start=start)
 
 
-def open_scenes(parts, root):
+def open_scenes(parts, root, classes=None):
     """Reads the annotated images of a config; see `Scenery`.
 
     Args:
         parts: `experiment.Parts`.
         root: where the images are, or `None`.
+        classes: see `opening.open_data`.
 
     Raises:
         BadInput: they are not there or damaged, or a setting of `data` is not for them.
@@ -67,6 +70,9 @@ def open_scenes(parts, root):
         raise BadInput(f"data.{name}: is for images of one class each; leave it out.")
     train, test = (parts.dataset(split=name, root=root) for name in ("train", "test"))
     instances.same_classes(train, test)
+    whole = fingerprint.fingerprint(train, test)
+    if classes:
+        train, test = (instances.aligned(x, classes) for x in (train, test))
     normal = opening.normalisation(parts.data.norm, train)
     masks = parts.method.func.masks
     train = instances.for_training(train, masks)
@@ -78,11 +84,11 @@ def open_scenes(parts, root):
             f"{train.size} training images. Set it to {train.size} or less."
         )
     (scene,) = parts.recipes
-    return Scenery(train, test, normal, scene, masks, scene.test)
+    return Scenery(train, test, normal, scene, masks, scene.test, whole)
 
 
-def opened(parts, root, labelled=None):
+def opened(parts, root, labelled=None, classes=None):
     """`Opened` images, or `Scenery`, as the method learns from the one or the other."""
     if getattr(parts.method.func, "scenes", False):
-        return open_scenes(parts, root)
-    return opening.open_data(parts, root, labelled)
+        return open_scenes(parts, root, classes)
+    return opening.open_data(parts, root, labelled, classes)

@@ -1,17 +1,20 @@
 """What a run needs first: a baseline's confusions, pseudo-labels, weights to start."""
 
 import inspect
+import re
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
-from ssl_tf import config, runs, schema
+from ssl_tf import config, opening, runs, schema
 from ssl_tf.backbones import BACKBONES
-from ssl_tf.data import guided
+from ssl_tf.data import fingerprint, guided
 from ssl_tf.errors import BadInput
 from ssl_tf.layers.tokens import resized
 from ssl_tf.ops import distribute
+from ssl_tf.sections import Guided
 
 CLUSTERS = "clusters.npy"
 # Arguments of backbones that change neither names nor shapes of weights.
@@ -39,6 +42,57 @@ def start(method, init, backbone):
     method.still = init.still or init.freeze
     if init.freeze:
         method.backbone.trainable = False
+
+
+def suits(parts, opened, quiet=False):
+    """Compares the images of a run with those of the run that its weights are from.
+
+    A backbone may go on to other images, which is said; a whole method whose outputs
+    stand for classes may not.
+
+    Args:
+        parts: `experiment.Parts` with `init`.
+        opened: `opening.Opened` or `scenery.Scenery`.
+        quiet: print nothing.
+
+    Raises:
+        BadInput: `init.parts` is all, and the classes are others.
+    """
+    run = parts.init.run
+    runs.stored(run)  # is one
+    facts = runs.facts(run)
+    kept, ours = fingerprint.known(facts), list(opened.train.classes)
+    theirs = named_classes(facts)
+    if parts.init.parts == "all" and tells_classes(parts.method):
+        names = [fingerprint.composed(name) for name in ours]
+        if theirs and names != [fingerprint.composed(name) for name in theirs]:
+            raise BadInput(
+                f"init.run: {run} tells other classes apart: "
+                f"{fingerprint.told(theirs, ours)}; take init.parts: backbone."
+            )
+    other = kept and fingerprint.difference(kept, opened.fingerprint)
+    if other and not quiet:
+        print(
+            f"init.run: {run} was trained on other data, here are {other}.",
+            file=sys.stderr,
+        )
+
+
+def named_classes(facts):
+    """The classes in a run's `data.json`; `None` if these are mere numbers.
+
+    A converted run counts the classes of a data set that it has not met.
+    """
+    names = list(facts.get("classes") or ())
+    numbers = [str(label) for label in range(len(names))]
+    return None if names == numbers and not facts.get("images") else names
+
+
+def tells_classes(method):
+    """Whether outputs of a method stand for classes: a partial call of one."""
+    of = lambda name, usual: getattr(method.func, name, usual)
+    probe = bool(method.keywords.get("probe"))
+    return of("labelled", True) or of("scenes", False) or probe
 
 
 def same_settings(backbone, run):
@@ -75,6 +129,36 @@ def needed_config(spec, why):
     return path, None if variant is None else str(variant)
 
 
+def same_data(spec, parts, folder, found):
+    """Compares the images of a run with those of the run that it needs first.
+
+    Args:
+        spec: the run's config.
+        parts: `experiment.Parts` of it.
+        folder: the run folder.
+        found: fingerprint of the images.
+
+    Raises:
+        BadInput: that run is there, and is of other data.
+    """
+    order, first = parts.data.order, None
+    ways = "choose another --runs, or remove the folder"
+    if "config" not in (spec.get("needs") or {}):
+        return
+    if opening.derived(parts.method):
+        first = baseline_place(folder, baseline_spec(spec))
+        ways = f"choose another --name, {ways.removeprefix('choose ')}"
+    elif isinstance(order, Guided) and order.labels is None:
+        *_, first = needed(spec, folder, "")
+    if first is not None and runs.begun(first):
+        ways = f"{label(folder)} needs one of its own data, {ways}"
+        fingerprint.check(first, runs.facts(first), found, ways)
+
+
+def label(folder):
+    return "/".join(Path(folder).parts[-3:])
+
+
 def needed(spec, folder, why):
     """`(path, variant, run folder)` of the config in `needs`; see `needed_config`."""
     path, variant = needed_config(spec, why)
@@ -84,7 +168,7 @@ def needed(spec, folder, why):
     return path, variant, place
 
 
-def clusters(spec, order, folder, size, root, quiet, train):
+def clusters(spec, order, folder, images, root, quiet, train):
     """Pseudo-labels `[size]` int32 of a guided run's training images.
 
     The autoencoder that the config `needs` is trained if it is not there, its features
@@ -95,15 +179,16 @@ def clusters(spec, order, folder, size, root, quiet, train):
         spec: the run's config.
         order: `sections.Guided`.
         folder: the run folder.
-        size: training images.
+        images: `Source` of the training images.
         root: where the images are.
         quiet: print warnings only.
         train: `trainer.train`.
 
     Raises:
-        BadInput: named labels that are missing, damaged or of another number.
+        BadInput: named labels that are missing, damaged, or of another number or other
+            images.
     """
-    own = folder / CLUSTERS
+    own, size = folder / CLUSTERS, images.size
 
     def dealt(labels):
         if not order.permute:
@@ -111,6 +196,7 @@ def clusters(spec, order, folder, size, root, quiet, train):
         return guided.permuted(labels, spec["train"].get("seed", 0))
 
     if order.labels is not None:
+        same_images(order.labels, images)
         return dealt(read_labels(order.labels, size))
     if size < order.clusters:
         raise BadInput(
@@ -173,6 +259,25 @@ def cluster(spec, order, folder, root, quiet, train):
     return values["cluster"]
 
 
+def same_images(path, images):
+    """Refuses pseudo-labels that a run's evaluation made of other images.
+
+    It noted which those were beside the file; of other files nothing is known.
+    """
+    path = Path(path)
+    files = lambda record: f"{record['evaluation']}_cluster"
+    for record in runs.results(path.parent)[::-1]:
+        if re.sub(r"[^A-Za-z0-9]+", "_", files(record)) == path.stem:
+            made = (record.get("images") or {}).get("train")
+            if made and made != fingerprint.key(fingerprint.part(images)):
+                raise BadInput(
+                    f"data.order.labels: {path} was made of other training images, or "
+                    "of these in another order or number; make it again with `python "
+                    "-m ssl_tf.evaluate AUTOENCODER_RUN pseudo_labels`."
+                )
+            return
+
+
 def read_labels(path, size):
     """int32 `[size]` from a `.npy`."""
     try:
@@ -201,8 +306,7 @@ def baseline_confusion(spec, folder, root, quiet, train):
     from ssl_tf import evaluator
 
     first = baseline_spec(spec)
-    name = folder.parent.name
-    place = folder.parents[2] / first["method"]["name"] / name / folder.name
+    place = baseline_place(folder, first)
     if not runs.finished(place):
         train(first, place, root=root, quiet=quiet)
     soft = {"soft": True}
@@ -210,6 +314,13 @@ def baseline_confusion(spec, folder, root, quiet, train):
         place, "confusion", root=root, split="validation", changes=soft
     )
     return values["matrix"]
+
+
+def baseline_place(folder, first):
+    """The run folder of a baseline with the config `first`: the run's own name."""
+    return (
+        folder.parents[2] / first["method"]["name"] / folder.parent.name / folder.name
+    )
 
 
 def baseline_spec(spec):

@@ -2,6 +2,7 @@
 
 import os
 import random
+import secrets
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from ssl_tf import (
     settling,
     stages,
 )
+from ssl_tf.data import fingerprint
 from ssl_tf.errors import BadInput
 from ssl_tf.training import Stopped, Training
 from ssl_tf.watching import stale
@@ -60,10 +62,22 @@ def train(
     folder = Path(folder)
     parts = experiment.check(spec)
     if runs.finished(folder) and over(folder, parts):
-        runs.remember(folder, spec)
+        runs.agree(folder, spec)
+        note = of_these_images(folder, parts, root)
         if not quiet:
-            print(f"{folder}: done already.", file=sys.stderr)
+            print(f"{folder}: done already{note}.", file=sys.stderr)
         return folder
+    if not runs.finished(folder) and (folder / "certificate.json").exists():
+        raise BadInput(
+            f"{folder}: holds converted weights, and last.weights.h5 is missing or "
+            "damaged; remove the folder and convert again."
+        )
+    if (folder / "last.weights.h5").exists() and not runs.finished(folder):
+        print(
+            f"{folder}: last.weights.h5 is empty or damaged; the run goes on from its "
+            "newest state.",
+            file=sys.stderr,
+        )
     from ssl_tf.ops import distribute
 
     devices = distribute.strategy(strategy)
@@ -78,7 +92,7 @@ def train(
     if distribute.worker()[0] > 0:
         return run(job, quiet=True)
     with runs.locked(folder):
-        runs.remember(folder, spec)
+        runs.agree(folder, spec)
         return run(job, quiet, callbacks(folder) if tensorboard else ())
 
 
@@ -92,6 +106,26 @@ def over(folder, parts):
         return True
     left = schedules.epochs_left(parts.rate.schedule, steps // done, settings.epochs)
     return done >= left or stale(rows, settings)
+
+
+def of_these_images(folder, parts, root):
+    """What is to be said of a finished run whose images are not compared, or "".
+
+    Raises:
+        BadInput: the run is of other data, or `root` is given and cannot be read.
+    """
+    facts = runs.facts(folder)
+    if fingerprint.known(facts) is None:
+        return "; it keeps no fingerprint of its images, so they are not compared"
+    try:
+        found = scenery.opened(parts, root).fingerprint
+    except BadInput as error:
+        if root is not None:
+            raise
+        why = str(error).split(";")[0].rstrip(".")
+        return f"; its images are not compared ({why})"
+    fingerprint.check(folder, facts, found)
+    return ""
 
 
 class Job(NamedTuple):
@@ -130,17 +164,25 @@ def prepare(train):
 def run(job, quiet, callbacks=()):
     from ssl_tf import progress as shown
     from ssl_tf.data import orders
+    from ssl_tf.ops import distribute
 
     parts, folder = job.parts, job.folder
     opened = scenery.opened(parts, job.root)
+    chief = distribute.worker()[0] == 0
+    same_everywhere(job.devices, opened.fingerprint)
+    if parts.init is not None:
+        stages.suits(parts, opened, quiet)
+    stages.same_data(job.spec, parts, folder, opened.fingerprint)
+    if chief:
+        claim(job, opened)
     method = opening.settle_groups(
         parts.method,
         opened.train.classes,
         lambda: stages.baseline_confusion(job.spec, folder, job.root, quiet, train),
     )
-    size, kind, clusters = opened.train.size, parts.data.order, None
+    kind, clusters = parts.data.order, None
     if isinstance(kind, experiment.Guided):
-        make = (job.spec, kind, folder, size, job.root, quiet, train)
+        make = (job.spec, kind, folder, opened.train, job.root, quiet, train)
         kind, clusters = kind.name, stages.clusters(*make)
         prepare(parts.train)  # another run may have come between
     batch, seed = parts.train.batch_size, parts.train.seed
@@ -159,7 +201,7 @@ def run(job, quiet, callbacks=()):
         order,
         peak=experiment.peak(parts),
         progress=shown.Progress(
-            label(folder), parts.train.epochs, len(order(0)), quiet
+            stages.label(folder), parts.train.epochs, len(order(0)), quiet
         ),
         callbacks=callbacks,
     )
@@ -175,6 +217,39 @@ def run(job, quiet, callbacks=()):
     row = rows[-1] if parts.train.patience is None else {"epoch": rows[-1]["epoch"]}
     record(folder, job.spec, row, loop, opened, training.chief)
     return folder
+
+
+def same_everywhere(devices, found):
+    """Refuses to train with workers that read other images than this one."""
+    from ssl_tf.ops import distribute
+
+    mine = int(fingerprint.key(found)[:4], 16)  # a sum of such is exact
+    total, workers = distribute.agree(devices, [mine, 1])
+    if abs(total - mine * workers) > 0.5:
+        raise BadInput(
+            "--datadir: the workers read different images; give all the same."
+        )
+
+
+def claim(job, opened):
+    """Compares the images with those of the run so far, and makes the run theirs.
+
+    `data.json` gets their fingerprint and the run's `id`, 12 hex digits, once: when
+    nothing was learnt yet. One that was begun without them goes on without.
+
+    Raises:
+        BadInput: the run is of other data.
+    """
+    folder, facts = job.folder, runs.facts(job.folder)
+    if not runs.begun(folder):
+        own = {"name": opened.train.name, "classes": list(opened.train.classes)}
+        own |= {"id": secrets.token_hex(6), "fingerprint": opened.fingerprint}
+        runs.remember(folder, job.spec)
+        runs.write_json(folder / "data.json", own)
+        return
+    if not fingerprint.check(folder, facts, opened.fingerprint):
+        print(fingerprint.unknown(folder), file=sys.stderr)
+    runs.remember(folder, job.spec)
 
 
 def compiled(job, method, opened, steps):
@@ -199,6 +274,7 @@ def compiled(job, method, opened, steps):
         if parts.init is not None:
             stages.start(fresh, parts.init, parts.backbone)
         loop.restart([np.asarray(v) for v in fresh.weights])
+        loop.method.class_names = model_names(parts, opened)
         return loop
     with job.devices.scope():
         model = experiment.build(parts, method, classes, opened.size, images)
@@ -213,9 +289,15 @@ def compiled(job, method, opened, steps):
         micro_batches=parts.train.accumulate,
         batch_size=parts.train.batch_size,
     )
+    model.class_names = model_names(parts, opened)
     if job.kept is not None:
         job.kept[likeness] = loop
     return loop
+
+
+def model_names(parts, opened):
+    """What the outputs of a method stand for, see `Method.class_names`."""
+    return opened.train.classes if stages.tells_classes(parts.method) else None
 
 
 def compiles(wanted):
@@ -241,10 +323,6 @@ def optimizer(parts, steps):
     return keras.optimizers.LossScaleOptimizer(made)
 
 
-def label(folder):
-    return "/".join(Path(folder).parts[-3:])
-
-
 def callbacks(folder):
     from ssl_tf.scalars import Scalars
 
@@ -253,23 +331,27 @@ def callbacks(folder):
 
 def describe(job, opened, loop, apart):
     """Writes `data.json` (what is needed without the data) and `environment.json`."""
-    model = loop.method
-    facts = {
-        "name": opened.train.name,
-        "classes": list(opened.train.classes),
-        "size": opened.size,
-        "resize": opened.resize,
-        "fit": opened.fit,
-        "mean": list(opened.normal.mean),
-        "deviation": list(opened.normal.deviation),
-        "images": {
-            name: getattr(opened, name).size
-            for name in ("train", "validation", "test")
-            if getattr(opened, name) is not None
-        },
-        "groups": [list(g) for g in getattr(model, "groups", ())],
-        "parameters": model.count_params(),
-    } | ({"order": apart} if apart else {})
+    model, before = loop.method, runs.facts(job.folder)
+    facts = (
+        {k: before[k] for k in ("id", "fingerprint") if k in before}
+        | {
+            "name": opened.train.name,
+            "classes": list(opened.train.classes),
+            "size": opened.size,
+            "resize": opened.resize,
+            "fit": opened.fit,
+            "mean": list(opened.normal.mean),
+            "deviation": list(opened.normal.deviation),
+            "images": {
+                name: getattr(opened, name).size
+                for name in ("train", "validation", "test")
+                if getattr(opened, name) is not None
+            },
+            "groups": [list(g) for g in getattr(model, "groups", ())],
+            "parameters": model.count_params(),
+        }
+        | ({"order": apart} if apart else {})
+    )
     machine = runs.environment(
         strategy=type(job.devices).__name__,
         replicas=job.devices.num_replicas_in_sync,
@@ -294,5 +376,6 @@ def record(folder, spec, row, loop, opened, chief):
             continue
         result = {"evaluation": "terms", "split": split, "values": terms}
         result |= {"epoch": row["epoch"], "config": config.digest(spec)}
+        result |= runs.identity(folder)
         if chief:
             runs.append_result(folder, result)

@@ -294,4 +294,23 @@ class Training:
         self.sums, self.clock = np.array(extra["sums"]), extra["clock"]
         if self.chief:
             runs.write_history(self.folder, self.rows)
+            self.compare_rates()
         self.progress.resumed(self.step, self.steps_per_epoch)
+
+    def compare_rates(self):
+        """Says so if the epochs done had other learning rates than now they would."""
+        if not self.rows or self.step >= self.total:
+            return
+        *before, last = self.rows
+        then, rows = float(last["learning_rate"]), self.rows
+        self.rows = before  # on which plateaus the rate then depended
+        now = float(self.rates([int(last["step"]) - 1])[0])
+        self.rows = rows
+        if np.isclose(then, now, rtol=1e-6, atol=0):
+            return
+        following = float(self.rates([self.step])[0])
+        self.progress.warn(
+            f"{self.folder}: the learning rates are now those of {self.train.epochs} "
+            f"epochs: the run goes on at {following:.3g}, it was at {then:.3g}; give "
+            "it another --name to train all epochs by one schedule."
+        )

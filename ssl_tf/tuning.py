@@ -1,7 +1,5 @@
 """Trains classifiers on a finished run's backbone, as runs inside its folder."""
 
-import json
-
 from ssl_tf import config, evaluator, experiment, runs, schema, trainer
 from ssl_tf.data import DATASETS, FACTS
 
@@ -63,7 +61,7 @@ class Tune:
         key = config.digest(spec)[:6]
         folder = self.done.folder / self.called / f"{name}_{key}"
         trainer.train(spec, folder, root=self.root)
-        images = json.loads((folder / "data.json").read_text())["images"]
+        images = runs.facts(folder)["images"]
         splits = ("validation", "test") if "validation" in images else ("test",)
         values = {}
         for split in splits:
@@ -78,7 +76,11 @@ class Tune:
             options = {"root": self.root, "split": split}
             found = evaluator.evaluate(folder, "multilabel", **options)
             return {k: v for k, v in found.items() if isinstance(v, float)}
-        own = [r for r in runs.results(folder) if r["split"] == split]
+        own = [
+            record
+            for record in runs.results(folder)
+            if (record["evaluation"], record["split"]) == ("terms", split)
+        ]
         return {"accuracy": own[-1]["values"]["accuracy"]}
 
     def section(self, changes):

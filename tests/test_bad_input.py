@@ -157,13 +157,13 @@ def test_a_longer_run_goes_on_and_another_config_is_refused(tmp_path, spec):
     assert [r["epoch"] for r in runs.results(folder)] == [1, 2]
 
 
-def test_a_full_disk_while_saving_ends_the_run_and_loses_nothing(tmp_path, spec):
-    import os
-
+def test_a_full_disk_while_saving_ends_the_run_and_loses_nothing(
+    tmp_path, spec, monkeypatch
+):
     folder = tmp_path / "run"
     (folder / "state").mkdir(parents=True)
-    name = f".step000000004.npz.{os.getpid()}.tmp"
-    (folder / "state" / name).symlink_to("/dev/full")
+    monkeypatch.setattr(runs, "unique", lambda: "mine")
+    (folder / "state" / ".step000000004.npz.mine.tmp").symlink_to("/dev/full")
     short = spec("train.epochs=3", "data.limit=64")
     with pytest.raises(BadInput, match="the disk is full"):
         trainer.train(short, folder, quiet=True)

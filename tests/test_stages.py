@@ -19,7 +19,9 @@ from ssl_tf import (
     trainer,
     watching,
 )
+from ssl_tf.data import digits
 from ssl_tf.data import guided as guided_order
+from ssl_tf.data import source as sources
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation.finetune import finetune
 from ssl_tf.sections import Guided, Train
@@ -75,10 +77,12 @@ def test_finished_stages_are_not_run_again(guided):
 def test_labels_may_come_from_a_file_and_must_fit(guided, tmp_path):
     folder, _ = guided
     order = Guided("deal", 48, str(folder / "clusters.npy"))
-    read = stages.clusters({}, order, tmp_path, 192, None, True, None)
+    images = sources.subset(digits("train"), np.arange(192))
+    read = stages.clusters({}, order, tmp_path, images, None, True, None)
     np.testing.assert_array_equal(read, np.load(folder / "clusters.npy"))
+    fewer = sources.subset(images, np.arange(191))
     with pytest.raises(BadInput, match="191 training images"):
-        stages.clusters({}, order, tmp_path, 191, None, True, None)
+        stages.clusters({}, order, tmp_path, fewer, None, True, None)
     np.save(tmp_path / "text.npy", np.array(["a"] * 192))
     with pytest.raises(BadInput, match="one whole number"):
         stages.read_labels(tmp_path / "text.npy", 192)

@@ -66,13 +66,19 @@ def test_a_state_that_is_not_finite_is_not_saved(tmp_path):
     assert state.newest(tmp_path)[1]["step"] == 5
 
 
-def full_disk(folder, name):
+@pytest.fixture
+def full_disk(monkeypatch):
     """Writes to `name` in `folder` meet a full disk: really, by /dev/full."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f".{name}.{os.getpid()}.tmp").symlink_to("/dev/full")
+
+    def full(folder, name):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f".{name}.mine.tmp").symlink_to("/dev/full")
+
+    monkeypatch.setattr(runs, "unique", lambda: "mine")
+    return full
 
 
-def test_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path):
+def test_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path, full_disk):
     save(tmp_path, 5)
     full_disk(tmp_path / "state", "step000000009.npz")
     with pytest.raises(BadInput, match="the disk is full; free some space"):
@@ -81,11 +87,14 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path):
     assert state.newest(tmp_path)[1]["step"] == 5
 
 
-def test_every_file_of_a_run_is_written_whole_or_not_at_all(tmp_path):
+def test_every_file_of_a_run_is_written_whole_or_not_at_all(
+    tmp_path, full_disk, monkeypatch
+):
     runs.write_history(tmp_path, [{"epoch": 1, "loss": 0.5}])
     runs.append_result(tmp_path, {"evaluation": "terms"})
-    for name in ("history.csv", "results.jsonl"):
-        full_disk(tmp_path, name)
+    full_disk(tmp_path, "history.csv")
+    write_some = os.write  # a disk with room for seven bytes
+    monkeypatch.setattr(os, "write", lambda file, line: write_some(file, line[:7]))
     for write in (
         lambda: runs.write_history(tmp_path, [{"epoch": 2, "loss": 0.4}]),
         lambda: runs.append_result(tmp_path, {"evaluation": "knn"}),

@@ -63,7 +63,7 @@ def unpack(version, target):
     builder, names = opened(version)
     count = sum(builder.info.splits[split].num_examples for split in PARTS)
     print(f"{version}: unpacking {count:,} images to {target}", file=sys.stderr)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = target.with_name(f".{target.name}.{runs.unique()}.tmp")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         (temporary / FOLDER).mkdir(parents=True)

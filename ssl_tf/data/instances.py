@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssl_tf.data import files
+from ssl_tf.data import files, fingerprint
 from ssl_tf.errors import BadInput
 
 EMPTY = 1e-5  # pixels; a box with a side of no more than this is no object
@@ -110,6 +110,26 @@ def subset(instances, places):
         objects=tuple(instances.objects[place] for place in places),
         ids=tuple(instances.ids[place] for place in places),
     )
+
+
+def aligned(instances, names):
+    """The images with labels that count `names`, those of a detector's outputs.
+
+    Numbers of classes that the annotations lack are new ones.
+
+    Raises:
+        BadInput: a class that is not among them.
+    """
+    names = tuple(names)
+    if instances.classes == names:
+        return instances
+    new = fingerprint.columns(names, instances.classes, instances.name)
+    free = max(instances.numbers, default=0) + 1
+    numbers = list(range(free, free + len(names)))
+    for place, number in zip(new, instances.numbers):
+        numbers[place] = number
+    objects = tuple(own._replace(label=new[own.label]) for own in instances.objects)
+    return instances._replace(objects=objects, classes=names, numbers=tuple(numbers))
 
 
 def for_training(instances, masks=False):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssl_tf.data import mapped
+from ssl_tf.data import fingerprint, mapped
 from ssl_tf.errors import BadInput
 
 
@@ -303,12 +303,58 @@ def first_classes(source, names):
     if source.attributes:
         columns = [source.classes.index(name) for name in names]
         return source._replace(label=source.label[:, columns], classes=names)
-    new = np.full(len(source.classes), -1, np.int32)
-    for place, name in enumerate(names):
-        new[source.classes.index(name)] = place
-    kept = np.flatnonzero(new[source.label] >= 0)
-    chosen = subset(source, kept)
-    return chosen._replace(label=new[chosen.label], classes=names)
+    new = fingerprint.columns(names, source.classes, source.name, drop=True)
+    return renumbered(source, new, names, drop=True)
+
+
+def renumbered(source, new, names, drop=False):
+    """Labels of other numbers.
+
+    Args:
+        source: `Source` of classes.
+        new: int32 `[C]`, the number each class gets; -1: its images are left out.
+        names: what the new numbers are called.
+        drop: leave images without a class out, too.
+
+    Raises:
+        BadInput: no image is left.
+    """
+    label = np.where(source.label >= 0, new[source.label], -1).astype(np.int32)
+    kept = (label >= 0) | ((source.label < 0) & (not drop))
+    if not kept.any():
+        raise BadInput(
+            f"{source.name}: none of its {source.split} images is of the classes "
+            f"{fingerprint.listed(names)}."
+        )
+    source = source._replace(label=label, classes=names)
+    return source if kept.all() else subset(source, np.flatnonzero(kept))
+
+
+def aligned(source, names, drop=False):
+    """The source with labels that count `names`, those of a network's outputs.
+
+    Args:
+        source: `Source`; without classes it stays as it is.
+        names: of the classes, or attributes, in order.
+        drop: leave images of other classes out instead of refusing them.
+
+    Raises:
+        BadInput: it has a class that is not among them; or lacks an attribute.
+    """
+    names = tuple(names)
+    if not source.classes or source.classes == names:
+        return source
+    new = fingerprint.columns(names, source.classes, source.name, drop)
+    if not source.attributes:
+        return renumbered(source, new, names, drop)
+    if len(names) != np.count_nonzero(new >= 0):
+        raise BadInput(
+            f"{source.name}: lacks some of the {len(names)} attributes that this run "
+            "tells apart."
+        )
+    label = np.empty((source.size, len(names)), source.label.dtype)
+    label[:, new[new >= 0]] = source.label[:, new >= 0]
+    return source._replace(label=label, classes=names)
 
 
 def moments(images):

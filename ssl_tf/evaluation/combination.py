@@ -30,6 +30,8 @@ def combination(method, train, test, decay: Positive = 1.0, iterations: Count = 
     """
     if not hasattr(method, "outputs"):
         raise BadInput(f"combination: {method.name} has no branches; use an ssal run.")
+    for images in (train, test):
+        scoring.same_columns(method, images, "combination")
     outputs = lambda images: method.outputs(images)
     x, y = (probabilities(extract(outputs, images)) for images in (train, test))
     label, truth = (scoring.labels(i, "combination") for i in (train, test))

@@ -36,6 +36,7 @@ def confusion(
     Raises:
         BadInput: images without labels.
     """
+    scoring.same_columns(method, test, "confusion")
     logits = extract(lambda x: method(x, training=False), test)
     label = scoring.labels(test, "confusion")
     table = matrix(logits, label, soft)

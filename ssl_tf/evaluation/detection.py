@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from ssl_tf.detection import inference, masks
 from ssl_tf.errors import BadInput
-from ssl_tf.evaluation import detection_pictures
+from ssl_tf.evaluation import detection_pictures, scoring
 from ssl_tf.evaluation.coco_ap import coco_ap, encoded, tools
 from ssl_tf.evaluation.found import Found, joined
 from ssl_tf.evaluation.voc_ap import voc_ap
@@ -53,6 +53,7 @@ def detection(
             f"detection: {method.name} finds no boxes; train faster_rcnn or mask_rcnn "
             "from this run, with init={run: RUN}."
         )
+    scoring.same_columns(method, test, "detection")
     if coco:
         tools()  # before the work, not after it
     found = detections(method, test, outlines=coco)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ssl_tf.errors import BadInput
+from ssl_tf.evaluation import scoring
 from ssl_tf.evaluation.features import extract
 from ssl_tf.evaluation.tables import structured
 from ssl_tf.schema import Count
@@ -34,6 +35,7 @@ def multilabel(method, train, test, k: list[Count] = (1,)):
             f"multilabel: {method.name} tells no attributes; evaluate a run of "
             "`multilabel`, or `finetune` this one on data with attributes."
         )
+    scoring.same_columns(method, test, "multilabel")
     source = test.source
     if max(k) > len(source.classes):
         raise BadInput(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ssl_tf.data import fingerprint
 from ssl_tf.errors import BadInput
 
 
@@ -30,6 +31,27 @@ def labels(images, name):
             f"--set data.pool=train or `evaluations: {{{name}: {{data: ...}}}}`."
         )
     return label
+
+
+def same_columns(method, images, where):
+    """Refuses a split whose labels do not count the classes of a method's outputs.
+
+    Args:
+        method: `Method`; without `class_names` nothing is compared.
+        images: `pipeline.Images` or `Scenes`.
+        where: the evaluation, for the message.
+
+    Raises:
+        BadInput: other classes, or these in another order.
+    """
+    ours, theirs = method.class_names, images.source.classes
+    if ours is None or not theirs or tuple(ours) == tuple(theirs):
+        return
+    raise BadInput(
+        f"{where}: labels of {images.source.name} do not count the classes of the "
+        f"model: {fingerprint.told(list(ours), list(theirs))}; match them by name, see "
+        "data.source.aligned."
+    )
 
 
 def several(label, name):

@@ -170,21 +170,26 @@ class Store:
             self.kept |= {names[level]: x for level, x in zip(levels, found)}
             return
         paths = [self.folder / names[level] for level in levels]
-        write(paths, rows, images.source.size, KINDS[self.kind])
-        for level, path in zip(levels, paths):
+        maps = write(paths, rows, images.source.size, KINDS[self.kind])
+        for level, path, rows in zip(levels, paths, maps):
             forget_others(path)
-            if not self.held(names[level], images):
-                raise BadInput(f"{path}: cannot be read back; check the disk.")
+            self.kept[names[level]] = rows
 
 
 def write(paths, rows, count, kind):
-    """Streams columns into `.npy` files, all or none.
+    """Streams columns into `.npy` files, all or none, and maps them.
+
+    They are mapped before they get their names, for then another process that keeps
+    features of other images may remove them.
 
     Args:
         paths: one a column.
         rows: yields lists of `[b, F]` float32 arrays, one a column.
         count: int, rows in all.
         kind: NumPy type.
+
+    Returns:
+        the arrays `[count, F]`, read-only maps.
     """
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(runs.atomic(path)) for path in paths]
@@ -193,6 +198,16 @@ def write(paths, rows, count, kind):
                 if step == 0:
                     header(file, (count, values.shape[1]), kind)
                 file.write(narrowed(values, kind, path).tobytes())
+        return [mapped(file, path) for file, path in zip(files, paths)]
+
+
+def mapped(file, path):
+    """The array of a `.npy` file that is open for writing, read-only."""
+    try:
+        file.flush()
+        return np.load(file.name, mmap_mode="r", allow_pickle=False)
+    except ValueError:
+        raise BadInput(f"{path}: cannot be read back; check the disk.") from None
 
 
 def header(file, shape, kind):

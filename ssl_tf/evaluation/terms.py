@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from ssl_tf.data import decode
 from ssl_tf.errors import BadInput
+from ssl_tf.evaluation import scoring
 from ssl_tf.ops import distribute
 from ssl_tf.schema import Count
 
@@ -67,6 +68,7 @@ class Evaluator:
         """`{score: float}` of `pipeline.Images`; the same on any number of replicas."""
         if not self.method.scores:
             return {}
+        scoring.same_columns(self.method, images, "terms")
         batches = lambda part: images.batches(self.batch_size, part)
         iterator = iter(distribute.deal(self.strategy, batches))
         sums = 0.0

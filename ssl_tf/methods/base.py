@@ -33,6 +33,8 @@ class Method(keras.Model):
         scenes: whether it learns boxes of annotated images, see `data.scenes`.
         remembers: names of layers that hold no weights of the network but what its run
             saw; another run that starts from the weights starts these anew.
+        class_names: what the numbers of labels stand for, in order of the outputs that
+            tell classes apart; `None` if that is not known.
         still: the backbone normalises with its running statistics in training, too.
         still_from: first epoch, from 0, in which that is so, or `None`.
     """
@@ -46,6 +48,7 @@ class Method(keras.Model):
     scenes = False
     remembers = ()
     still_from = None
+    class_names = None
 
     def __init__(self, backbone, name=None, taps=()):
         super().__init__(name=name)

@@ -1,7 +1,6 @@
 """Fetches a checkpoint once: resumed, verified, in place only when whole."""
 
 import contextlib
-import fcntl
 import http.client
 import os
 import re
@@ -101,10 +100,7 @@ def held(part):
     except OSError as error:
         raise runs.unwritable(part, error) from None
     with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise BadInput(f"{part}: another process is downloading it.") from None
+        runs.take(handle, part, "another process is downloading it")
         try:
             yield part
         finally:
