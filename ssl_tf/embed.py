@@ -36,8 +36,12 @@ def main(argv=None):
         raise BadInput(f"-o {options.output}: must end in .npz or .csv.")
     runs.stored(options.run)
     from ssl_tf.data.folder import image_root
+    from ssl_tf.data.skipped import Skipped, told
 
-    paths = image_root(options.images)
+    skipped = Skipped()
+    paths = image_root(options.images, skipped)
+    if skipped.paths:
+        print(f"left out  {told(skipped)}", file=sys.stderr)
     if not paths:
         raise BadInput(f"{options.images}: holds no image.")
     cli.import_tensorflow()

@@ -9,7 +9,16 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ssl_tf import config, experiment, opening, runs, scenery, schema, stages
+from ssl_tf import (
+    config,
+    experiment,
+    opening,
+    progress,
+    runs,
+    scenery,
+    schema,
+    stages,
+)
 from ssl_tf.augment.recipe import Recipe
 from ssl_tf.data import fingerprint, groupings, pipeline
 from ssl_tf.errors import BadInput, have
@@ -250,6 +259,7 @@ def named(
     if own or "test" in wanted:
         labelled = False if "store" in wanted else None
         opened = done.opened(root, dataset, data, labelled, meets)
+        progress.tell(progress.remarks(opened))
     called = label(name, found, given, changes or {}, dataset, weights)
     if own and (other := done.other(opened, data)):
         called += "" if dataset else f"@{fingerprint.key(opened.fingerprint)[:6]}"

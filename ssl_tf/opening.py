@@ -104,7 +104,7 @@ def open_data(parts, root, labelled=None, classes=None):
     if data.per_class is not None:
         train = sources.balanced(train, data.per_class, draw)
     if data.limit is not None:
-        train = sources.subset(train, slice(data.limit))
+        train = sources.limited(train, data.limit, draw)
     if data.share is not None:
         own = draw if data.share_draw is None else data.share_draw
         train = lists.share_of(train, data.share, own)

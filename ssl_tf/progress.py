@@ -3,8 +3,13 @@
 import sys
 import time
 
+import numpy as np
+
 from ssl_tf import config
+from ssl_tf.data.skipped import told as left_out
 from ssl_tf.ops import distribute
+
+SAID = set()  # lines on the images that this process has printed
 
 
 class Progress:
@@ -120,6 +125,7 @@ def header(folder, spec, parts, opened, loop, steps, apart=None):
         f"{loop.strategy.num_replicas_in_sync} {distribute.kind()}, {train.precision}, "
         f"XLA {'on' if loop.compiled else 'off'}",
     ]
+    lines[2:2] = remarks(opened)
     if train.accumulate > 1:
         lines.append(
             "note      batch norm sees parts of "
@@ -137,6 +143,32 @@ def header(folder, spec, parts, opened, loop, steps, apart=None):
         switch = "" if row["switch"] == "none" else f" ({row['switch']})"
         lines.append(f"deviates  {row['what']}: {row['ours']}{switch}")
     print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def remarks(opened):
+    """Lines on images that are not used and on classes without an image."""
+    splits = {"training": opened.train, "test": opened.test}
+    left = left_out(*(getattr(source, "skipped", None) for source in splits.values()))
+    lines = [f"left out  {left}"] if left else []
+    for name, source in splits.items():
+        if source.attributes:
+            continue
+        objects = getattr(source, "objects", None)
+        labels = [source.label] if objects is None else [own.label for own in objects]
+        there = {label for own in labels for label in np.unique(own).tolist()}
+        lost = [c for i, c in enumerate(source.classes) if i not in there]
+        if lost:
+            some = ", ".join(map(repr, lost[:3])) + (", ..." if len(lost) > 3 else "")
+            word = "class" if len(lost) == 1 else f"{len(lost)} classes:"
+            lines.append(f"note      no {name} image of {word} {some}")
+    return lines
+
+
+def tell(lines):
+    """Prints those lines that this process has not printed yet."""
+    for line in (line for line in lines if line not in SAID):
+        print(line, file=sys.stderr, flush=True)
+    SAID.update(lines)
 
 
 def ledger(method):

@@ -77,7 +77,7 @@ def open_scenes(parts, root, classes=None):
     masks = parts.method.func.masks
     train = instances.for_training(train, masks)
     if parts.data.limit is not None:
-        train = instances.subset(train, range(min(parts.data.limit, train.size)))
+        train = instances.limited(train, parts.data.limit, parts.data.draw)
     if train.size < parts.train.batch_size:
         raise BadInput(
             f"train.batch_size: is {parts.train.batch_size}; there are only "

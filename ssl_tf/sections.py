@@ -45,15 +45,21 @@ class Data(NamedTuple):
             takes the data set's own held-out split, "authors" the fifth that the
             ablation study holds out of CIFAR; "test" judges on the test images, as
             some of the papers do.
-        limit: use only the first so many training images.
-        per_class: use so many training images of each class, drawn by `draw`.
-        share: use this share of the training images, class by class, drawn by `draw`;
+        limit: use no more than so many training images: a draw from each class in
+            proportion to its size where images lie class after class, as in folders;
+            a draw of all where files have no classes or have boxes; the first ones
+            where the data set has them mixed already (CIFAR, STL-10, digits, ...). The
+            test images are never limited; held-out ones are taken from those left.
+        per_class: use so many training images of each class, a draw.
+        share: use this share of the training images, class by class, a draw;
             "authors" takes G-SimCLR's positions, "1percent" and "10percent" SimCLR's
-            lists of ImageNet, and a text file one's own.
+            lists of ImageNet, and a text file one's own: an image a line, as
+            `name.jpg` or `class/name.jpg`, see `lists.listed`.
         draw: seed of these draws; "seed" takes the run's, so that runs of several seeds
             differ in their images, too.
         share_draw: seed of the share where it has one of its own.
-        classes: use only these classes, or attributes, in this order.
+        classes: use only these classes, or attributes, in this order: the first has
+            label 0.
         norm: "unit" leaves [0, 1], "mean_std" subtracts and divides per channel,
             "saturated" does it with SSAL's float32 sums; or the constants.
         resize: shorter side, in pixels, before the central crop of evaluation.

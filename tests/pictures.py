@@ -53,7 +53,7 @@ BROKEN_FOLDERS = [
     ({"a": 3, "b__c": 2}, "move the images of .*b/c up"),
     ({"a": 3}, "has one class, 'a'"),
     ({"a": 3, "b": 1}, "leaves none of class 'b', which has 1"),
-    ({"train__a": 2, "train__b": 2, "test__a": 1}, "no class folder 'b'"),
+    ({"train__a": 2, "train__b": 2, "test": 3}, "has 3 images and no class folders"),
     ({"train__a": 2, "train__b": 2, "test__a": 1, "test__c": 1}, "no such class"),
     ({"test__a": 2, "test__b": 2}, "has test/ but no train/"),
 ]

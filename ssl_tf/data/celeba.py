@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ssl_tf.data import files
+from ssl_tf.data.skipped import Skipped
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
 from ssl_tf.schema import Count
@@ -45,18 +46,23 @@ def celeba(split, root=None, size: Count = 224):
         Liu, Luo, Wang, Tang: Deep Learning Face Attributes in the Wild, ICCV 2015; the
         use of the splits by Papastratis, arXiv:2112.02297.
     """
-    paths, label, names = find(split, root)
-    return Source("celeba", split, paths, label, names)
+    skipped = Skipped("celeba", root)
+    paths, label, names = find(split, root, skipped)
+    return Source("celeba", split, paths, label, names, skipped=skipped)
 
 
-def find(split, root):
-    """`(paths [N], label int32 [N, A], names of the attributes)` of one split."""
+def find(split, root, skipped=None):
+    """`(paths [N], label int32 [N, A], names of the attributes)` of one split.
+
+    `Skipped` is told of what else lies among the images.
+    """
     base = place(root)
     names, rows = attribute_rows(base / ATTRIBUTES)
     of = partition(base / PARTITION)
     compare(rows, of, f"{base / ATTRIBUTES}: has no row of", f"which {PARTITION} lists")
     compare(of, rows, f"{base / PARTITION}: has no line of", f"which {ATTRIBUTES} has")
-    there = {Path(path).name: path for path in files.images_in(base / FOLDER)}
+    images = files.images_in(base / FOLDER, skipped)
+    there = {Path(path).name: path for path in images}
     compare(there, of, f"{base / FOLDER}: lacks", f"which {PARTITION} lists")
     compare(of, there, f"{base / PARTITION}: has no line of", f"an image of {FOLDER}")
     mine = [name for name, part in of.items() if part == PARTS[split]]

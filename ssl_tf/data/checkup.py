@@ -1,5 +1,6 @@
 """A data set looked at and told about, line by line: for `doctor`."""
 
+import os
 import sys
 
 from ssl_tf import schema
@@ -15,7 +16,6 @@ from ssl_tf.data import (
 from ssl_tf.data.layout import Finding
 
 QUICK = 500  # images looked at in each split
-EXAMPLES = 3  # files named for a warning; errors name each of theirs
 
 
 def laid_out(name, root, *, classes_file, first, test_share, labels):
@@ -55,7 +55,7 @@ def report(found, quick=False):
     print(f"layout:  {found.text}")
     for split, classes in found.splits.items():
         print(f"{split + ':':8} {found.texts.get(split) or counted(classes)}")
-    told = list(found.findings)
+    told = [*found.findings, *examine.left_out(found.skipped)]
     files = {
         split: [path for paths in classes.values() for path in paths if path]
         for split, classes in found.splits.items()
@@ -110,7 +110,7 @@ def verdict(told, files):
     for level in ("fine", "warning", "error"):
         for finding in (f for f in told if f.level == level):
             mend = f"; {finding.mend}" if finding.mend else ""
-            print(f"{level + ':':8} {finding.text}{examples(finding.paths)}{mend}.")
+            print(f"{level + ':':8} {finding.text}{examples(finding)}{mend}.")
     errors = sum(finding.level == "error" for finding in told)
     warnings = sum(finding.level == "warning" for finding in told)
     count = lambda n, word: f"{n:,} {word}{'' if n == 1 else 's'}"
@@ -121,9 +121,11 @@ def verdict(told, files):
     return 2 if errors else 0
 
 
-def examples(paths):
-    """` (a.jpg, b.jpg, c.jpg and 9 more)`."""
-    if not paths:
+def examples(finding):
+    """` (a.jpg, b.jpg, c.jpg and 9 more)`; names that are no UTF-8 as they can be."""
+    if not finding.paths:
         return ""
-    more = f" and {len(paths) - EXAMPLES} more" if len(paths) > EXAMPLES else ""
-    return f" ({', '.join(paths[:EXAMPLES])}{more})"
+    names = [os.fsencode(p).decode("utf-8", "replace") for p in finding.paths]
+    more = len(names) - finding.most
+    more = f" and {more:,} more" if more > 0 else ""
+    return f" ({', '.join(names[: finding.most])}{more})"

@@ -10,6 +10,7 @@ from pathlib import Path
 from ssl_tf.data import files
 from ssl_tf.data.cifar_batches import BATCHES, read_batches
 from ssl_tf.data.cifar_classes import COARSE, coarse_of
+from ssl_tf.data.skipped import UNKNOWN, Skipped
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
 
@@ -205,5 +206,7 @@ def from_tree(name, split, root, classes):
         raise BadInput(
             f"{root / 'train'}: {len(names)} class folders; {name} has {classes}."
         )
-    paths, label, names = files.tree(root / split, names)
-    return Source(name, split, files.read_all(paths, 32), label, names)
+    skipped = Skipped(name, root)
+    paths, label, names = files.tree(root / split, names, "", skipped, UNKNOWN)
+    images = files.read_all(paths, 32)
+    return Source(name, split, images, label, names, skipped=skipped)

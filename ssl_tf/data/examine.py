@@ -10,8 +10,10 @@ from PIL import Image
 
 from ssl_tf.data import files
 from ssl_tf.data.layout import Finding, many
+from ssl_tf.data.skipped import BARE, OTHER, counted
 from ssl_tf.errors import BadInput
 
+MOST = 100  # files named of those that are left out for one reason
 SMALL = 16  # pixels; a shorter side below is worth a word
 LONG = 4  # times as long as wide, likewise
 ROTATION = 0x0112  # Exif: how the camera was held
@@ -35,6 +37,7 @@ class Facts(NamedTuple):
         traits: names of what makes it less than an RGB photograph.
         format: PIL's name of what the content is, "MPO" counted as "JPEG".
         error: why it cannot be read, or "".
+        mend: what to do about that.
     """
 
     path: str
@@ -42,6 +45,7 @@ class Facts(NamedTuple):
     traits: tuple = ()
     format: str = ""
     error: str = ""
+    mend: str = "replace, save anew or remove it"
 
 
 def examine(path):
@@ -53,13 +57,84 @@ def examine(path):
         files.read(path)
         if kind == "PNG" and not ends(path):
             return Facts(path, error="its end is missing; TensorFlow needs it")
-    except BadInput as error:
-        inner = str(error).partition("(")[2].rpartition(");")[0]
-        return Facts(path, error=inner)
     except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way
+        what = content(path)
+        if what in INSTEAD:
+            mend = f"{INSTEAD[what]}, or remove it"
+            return Facts(path, error=f"it is {what}", mend=mend)
+        if isinstance(error, BadInput):
+            inner = str(error).partition("(")[2].rpartition(");")[0]
+            return Facts(path, error=inner)
         why = " ".join(str(error).replace(repr(str(path)), "it").split())[:100]
         return Facts(path, error=why)
     return Facts(path, size, found, "JPEG" if kind == "MPO" else kind)
+
+
+# What files begin with; HEIC and AVIF name themselves after four bytes.
+BEGINNINGS = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG": "PNG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"%PDF": "a PDF document",
+    b"PK\3\4": "a zip archive",
+    b"version https://git-lfs": "a pointer of Git LFS",
+}
+# What stands in the place of an image, and what to do about it.
+INSTEAD = {
+    "empty": "get it again",
+    "an HTML page": "download it again: the server sent a page instead",
+    "a pointer of Git LFS": "run `git lfs pull`",
+    "HEIC or AVIF": "convert it to JPEG or PNG",
+    "text": "get it again",
+    "a PDF document": "get the image out of it",
+    "a zip archive": "unpack it",
+}
+
+
+def content(path):
+    """What a file is by its first bytes: a format, a key of `INSTEAD`, or ""."""
+    if not os.path.isfile(path):
+        return ""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(256)
+    except OSError:
+        return ""
+    for beginning, what in BEGINNINGS.items():
+        if head.startswith(beginning):
+            return what
+    if not head:
+        return "empty"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[4:8] == b"ftyp":
+        return "HEIC or AVIF"
+    if head.lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith((b"<!doctype", b"<html")):
+        return "an HTML page"
+    text = all(32 <= byte < 127 or byte in b"\t\n\r" for byte in head)
+    return "text" if text else ""
+
+
+def left_out(skipped):
+    """`[Finding]` about what training leaves out; images among it by their content."""
+    found = []
+    for kind, paths in skipped.paths.items() if skipped else ():
+        paths = tuple(dict.fromkeys(paths))
+        images = ()
+        if kind in (BARE, OTHER):
+            images = tuple(p for p in paths if content(p) in SUFFIX.values())
+            paths = tuple(p for p in paths if p not in set(images))
+        if images:
+            text = f"{many(images)} without the suffix of one, not used"
+            mend = "rename them to .jpg, .png, ... as their content is"
+            found.append(Finding("warning", text, mend, images, MOST))
+        if paths:
+            text = f"{counted(kind, paths)}, not used"
+            found.append(Finding(kind.level, text, kind.mend, paths, MOST))
+    return found
 
 
 def ends(path):
@@ -142,7 +217,7 @@ def findings(facts, skipped=()):
     found = []
     for one in (f for f in facts if f.error):
         text = f"{one.path} cannot be read: {one.error}"
-        found.append(Finding("error", text, "replace, save anew or remove it"))
+        found.append(Finding("error", text, one.mend))
     for trait, (level, text, mend) in LEVELS.items():
         paths = tuple(f.path for f in facts if trait in f.traits)
         if paths and trait not in skipped:
@@ -193,7 +268,7 @@ def duplicates(splits):
     for group in lengths.values():
         if len(group) > 1:
             for item in group:
-                same[digest(item[2])].append(item)
+                same[digest(item[2]) or item].append(item)
     groups = [group for group in same.values() if len(group) > 1]
     across = [g for g in groups if len({split for split, _, _ in g}) > 1]
     mixed = [g for g in groups if len({name for _, name, _ in g}) > 1]
@@ -216,5 +291,9 @@ def duplicates(splits):
 
 
 def digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "blake2b").digest()
+    """Digest of a file's bytes; `None` if it cannot be opened."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "blake2b").digest()
+    except OSError:
+        return None

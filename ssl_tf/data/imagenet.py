@@ -7,6 +7,7 @@ import numpy as np
 
 from ssl_tf import config
 from ssl_tf.data import files
+from ssl_tf.data.skipped import UNKNOWN, Skipped
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
 
@@ -30,12 +31,13 @@ def imagenet(split, root=None, classes_file: str | None = None):
     Raises:
         BadInput: the layout is not there.
     """
-    paths, label, wnids = find(split, root, classes_file)
-    return Source("imagenet", split, paths, label, wnids)
+    skipped = Skipped("imagenet", root)
+    paths, label, wnids = find(split, root, classes_file, skipped)
+    return Source("imagenet", split, paths, label, wnids, skipped=skipped)
 
 
-def find(split, root, classes_file=None):
-    """`(paths [N], label [N], wnids)` of one split."""
+def find(split, root, classes_file=None, skipped=None):
+    """`(paths [N], label [N], wnids)` of one split; `Skipped` is told of the rest."""
     root = files.existing(root, "imagenet", HINT)
     for part in ("train", "val"):
         if not (root / part).is_dir():
@@ -48,10 +50,11 @@ def find(split, root, classes_file=None):
     if classes_file is not None:
         wnids = chosen(classes_file, wnids)
     if split == "train":
-        return files.tree(root / "train", wnids)
+        return files.tree(root / "train", wnids, skipped=skipped)
+    rest = UNKNOWN if classes_file is None else None  # else they are not asked for
     if files.class_folders(root / "val"):
-        return files.tree(root / "val", wnids)
-    return *flat_validation(root, wnids), wnids
+        return files.tree(root / "val", wnids, skipped=skipped, rest=rest)
+    return *flat_validation(root, wnids, skipped, rest), wnids
 
 
 def chosen(path, wnids):
@@ -59,7 +62,7 @@ def chosen(path, wnids):
     shipped = config.home() / "configs" / "hierarchy" / f"{path}.txt"
     file = Path(path) if Path(path).exists() or not shipped.exists() else shipped
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "is no text"
         raise BadInput(f"--classes-file {path}: {why}.") from None
@@ -73,8 +76,15 @@ def chosen(path, wnids):
     return tuple(names)
 
 
-def flat_validation(root, wnids):
-    """Paths and labels of `val/*.JPEG` from the devkit's two files."""
+def flat_validation(root, wnids, skipped=None, rest=None):
+    """Paths and labels of `val/*.JPEG` from the devkit's two files.
+
+    Args:
+        root: folder.
+        wnids: of the classes, in label order.
+        skipped: `Skipped`.
+        rest: `Kind` of the images of other classes; `None`: they are not asked for.
+    """
     inner = Path("ILSVRC2012_devkit_t12") / "data"
     devkit = [root, root / "devkit", root / "devkit" / "data", root / inner]
     find = lambda name: next((d / name for d in devkit if (d / name).exists()), None)
@@ -88,12 +98,14 @@ def flat_validation(root, wnids):
         of_image = [names[number] for number in numbers]
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(f"{truth}: names no class of {meta} ({error}).") from None
-    paths = files.images_in(root / "val")
+    paths = files.images_in(root / "val", skipped)
     rows = truth_rows(paths, len(of_image), truth)
     place = {wnid: i for i, wnid in enumerate(wnids)}
     kept = [i for i, row in enumerate(rows) if of_image[row] in place]
     if not kept:
         raise BadInput(f"{root / 'val'}: holds no image of the classes in train/.")
+    if skipped is not None and rest is not None:
+        skipped.note(rest, *(paths[i] for i in sorted({*range(len(paths))} - {*kept})))
     label = np.array([place[of_image[rows[i]]] for i in kept], np.int32)
     return np.array(paths)[kept], label
 

@@ -2,13 +2,13 @@
 
 import concurrent.futures
 import io
-import os
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
 
 from ssl_tf.data import archives, cifar, files
+from ssl_tf.data.skipped import Kind, Skipped
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput, have
 from ssl_tf.schema import Count
@@ -16,6 +16,7 @@ from ssl_tf.schema import Count
 CLASSES = ("airplane", "car", "cat", "dog", "elephant")
 COUNTS = {"train": 1250, "test": 250}
 INNER = ("", "imagenet5", "imagenet-5-categories", "imagenet-5-categories-master")
+NO_SPLIT = Kind("image{s} in neither train/ nor test/", "move them into one of these")
 HINT = (
     "imagenet5 needs train/ and test/ in there, with images called <class>_*.jpg, or "
     "an archive of both; or leave --datadir out to download it"
@@ -66,12 +67,12 @@ def imagenet5(split, root=None, size: Count | None = 224):
     if kind == "nothing":
         place = download()
     if kind == "folder":
-        names, label = listed(walked(place), split, place)
-        paths = np.array([str(place / name) for name in names])
-        if size is None:
-            return Source("imagenet5", split, paths, label, CLASSES)
-        read = lambda i: files.read(paths[i])
-        return Source("imagenet5", split, filled(read, label, size), label, CLASSES)
+        skipped = Skipped("imagenet5", root)
+        names, label = listed(walked(place, skipped), split, place)
+        paths = images = np.array([str(place / name) for name in names])
+        if size is not None:
+            images = filled(lambda i: files.read(paths[i]), label, size)
+        return Source("imagenet5", split, images, label, CLASSES, paths, skipped)
     if size is None:
         raise BadInput(f"{place}: data.size null needs files; unpack the archive.")
     with archives.opened(place) as (names, content):
@@ -129,14 +130,21 @@ def download():
     return path
 
 
-def walked(base):
-    """Names of the images below `base/train`, `base/test` and `base/<class>`."""
+def walked(base, skipped=None):
+    """Names of the images below `base/train`, `base/test` and `base/<class>`.
+
+    `Skipped` is told of what else lies there, images of no split included.
+    """
+    skipped = Skipped() if skipped is None else skipped
     found = []
-    for part in (*COUNTS, *CLASSES):
-        for folder, inner, _ in os.walk(base / part):
-            inner[:] = [name for name in inner if not name.startswith(".")]
-            found += files.images_in(folder)
-    return [Path(path).relative_to(base).as_posix() for path in found]
+    for part in (part for part in (*COUNTS, *CLASSES) if (base / part).is_dir()):
+        found += files.named_in_utf8(files.below(base / part, skipped))
+    names = [Path(path).relative_to(base).as_posix() for path in found]
+    lost = [
+        path for path, name in zip(found, names) if not {*COUNTS} & {*name.split("/")}
+    ]
+    skipped.note(NO_SPLIT, *lost)
+    return names
 
 
 def listed(names, split, where):

@@ -132,6 +132,19 @@ def aligned(instances, names):
     return instances._replace(objects=objects, classes=names, numbers=tuple(numbers))
 
 
+def limited(instances, count, seed=0):
+    """No more than `count` images: of files a seeded draw, in their order, for lists
+    may name one class's images after the other's; of images in memory the first.
+    """
+    if count >= instances.size:
+        return instances
+    if not instances.files:
+        return subset(instances, np.arange(count))
+    draw = np.random.Generator(np.random.Philox(seed))
+    places = draw.choice(instances.size, count, replace=False)
+    return subset(instances, np.sort(places))
+
+
 def for_training(instances, masks=False):
     """Without what nothing can be learnt from; difficult objects stay.
 

@@ -1,6 +1,6 @@
 """What a data folder holds, faults included: for `doctor`, where loading would stop."""
 
-from pathlib import Path
+import collections
 from typing import NamedTuple
 
 from ssl_tf.data import cifar, files
@@ -8,6 +8,7 @@ from ssl_tf.data.folder import CLASSES, parts
 from ssl_tf.data.folder import HINT as FOLDER_HINT
 from ssl_tf.data.imagenet import HINT as IMAGENET_HINT
 from ssl_tf.data.imagenet import find as find_imagenet
+from ssl_tf.data.skipped import UNKNOWN, Skipped
 from ssl_tf.data.tiny_imagenet import find as find_tiny
 from ssl_tf.data.tiny_imagenet import place as tiny_place
 from ssl_tf.errors import BadInput
@@ -21,12 +22,14 @@ class Finding(NamedTuple):
         text: what was found.
         mend: what to do, or "".
         paths: the files it is about.
+        most: how many of them to name.
     """
 
     level: str
     text: str
     mend: str = ""
     paths: tuple = ()
+    most: int = 3
 
 
 class Layout(NamedTuple):
@@ -39,6 +42,7 @@ class Layout(NamedTuple):
         findings: list of `Finding`.
         texts: `{split: line}` that describes it, where images have boxes.
         sizes: `{path: (height, width)}` that annotations give.
+        skipped: `Skipped`, what training would leave out, or `None`.
     """
 
     text: str
@@ -46,6 +50,7 @@ class Layout(NamedTuple):
     findings: list
     texts: dict = {}
     sizes: dict = {}
+    skipped: Skipped | None = None
 
     def add(self, level, text, mend="", paths=()):
         self.findings.append(Finding(level, text, mend, tuple(paths)))
@@ -68,13 +73,15 @@ def of_source(function, text, root):
 def of_folder(root, labels=True, test_share=0.2):
     """`Layout` of `folder`'s data."""
     root = files.existing(root, "folder", FOLDER_HINT)
-    train, test = parts(root)
-    found = Layout(f"{train} and {test or 'no test folder'}", {}, [])
+    skipped = Skipped()
+    train, test = parts(root, labels, skipped)
+    text = f"{train} and {test or 'no test folder'}"
+    found = Layout(text, {}, [], skipped=skipped)
     add_split(found, "train", train)
     own = found.splits["train"]
     classes = [name for name in own if name]
     if test is not None:
-        add_split(found, "test", test, classes, extra="error")
+        add_split(found, "test", test, classes, extra="error", partial=True)
     if labels and len(classes) < 2:
         what = f"only the class {classes[0]!r}" if classes else "no class folders"
         found.add(
@@ -96,12 +103,12 @@ def of_folder(root, labels=True, test_share=0.2):
 def of_imagenet(root, classes_file=None):
     """`Layout` of `imagenet`'s data."""
     root = files.existing(root, "imagenet", IMAGENET_HINT)
-    found = Layout(f"train/ and val/ in {root}", {}, [])
+    found = Layout(f"train/ and val/ in {root}", {}, [], skipped=Skipped())
     lost = [part for part in ("train", "val") if not (root / part).is_dir()]
     if lost:
         found.add("error", f"{root} has no {' and no '.join(lost)}", IMAGENET_HINT)
         return found
-    strict = lambda split: find_imagenet(split, root, classes_file)
+    strict = lambda split: find_imagenet(split, root, classes_file, found.skipped)
     if classes_file is not None or not files.class_folders(root / "train"):
         add_strict(found, "train", strict)
         add_strict(found, "test", strict)
@@ -117,9 +124,11 @@ def of_imagenet(root, classes_file=None):
 def of_tiny_imagenet(root, first=200):
     """`Layout` of `tiny_imagenet`'s data."""
     root = tiny_place(root)
-    found = Layout(f"train/<wnid>/images/ and val/ in {root}", {}, [])
+    text = f"train/<wnid>/images/ and val/ in {root}"
+    found = Layout(text, {}, [], skipped=Skipped())
     for split in ("train", "test"):
-        add_strict(found, split, lambda split: find_tiny(split, root, first))
+        find = lambda split: find_tiny(split, root, first, found.skipped)
+        add_strict(found, split, find)
     return found
 
 
@@ -140,7 +149,8 @@ def of_cifar(root, classes):
         for split in ("train", "test"):
             add_strict(found, split, lambda split: batches(classes, split, root))
         return found
-    found = Layout(f"train/<class>/ and test/<class>/ in {place}", {}, [])
+    text = f"train/<class>/ and test/<class>/ in {place}"
+    found = Layout(text, {}, [], skipped=Skipped())
     for split in ("train", "test"):
         if (place / split).is_dir():
             add_split(found, split, place / split, found.splits.get("train"))
@@ -159,7 +169,7 @@ def batches(classes, split, root):
     return [None] * source.size, source.label, source.classes
 
 
-def add_split(layout, split, base, classes=None, extra="warning"):
+def add_split(layout, split, base, classes=None, extra="warning", partial=False):
     """Adds `base/<class>/*`, or a flat folder as the class "".
 
     Args:
@@ -168,36 +178,38 @@ def add_split(layout, split, base, classes=None, extra="warning"):
         base: folder.
         classes: names it should have, or `None`.
         extra: level of a class beyond these.
+        partial: whether some of these may have no image.
     """
-    own, loose = files.class_folders(base), files.images_in(base)
     classes = [name for name in classes or () if name]
-    if not own and not classes:
-        layout.splits[split] = {"": loose}
-        if not loose:
+    if not files.class_folders(base):
+        layout.splits[split] = {"": files.images_in(base, layout.skipped)}
+        if not layout.splits[split][""]:
             layout.add("error", f"{base} holds no image", "add some")
+        elif classes:
+            text = f"{base} has images and no class folders"
+            layout.add("error", text, "sort them into classes, or move it elsewhere")
         return
-    found, skipped = {}, []
-    for name in own:
-        found[name] = files.images_in(base / name)
-        every = {entry.path for entry in files.visible(base / name)}
-        skipped += sorted(every - set(found[name]))
+    rest = UNKNOWN if classes and extra == "warning" else None
+    found = files.by_class(base, classes or None, "", layout.skipped, rest)
     layout.splits[split] = found
-    if loose:
-        text = f"{many(loose)} beside the class folders of {base}, not used"
-        layout.add("warning", text, "move into a class what should be", loose)
-    beside(layout, base, skipped)
-    empty = [name for name in own if not found[name]]
-    if empty:
+    own = files.class_folders(base)
+    empty = [name for name in found if not found[name]]
+    if empty and not partial:
         text = f"{base}: no image in {some(empty)}"
         layout.add("error", text, files.deeper(base / empty[0]))
-    lost = [name for name in classes if name not in own]
+    lost = [name for name in classes if name not in found or partial and name in empty]
     if lost:
-        text = f"{base} lacks {some(lost)} of the training images"
-        layout.add("error", text, "add them, or remove them there")
-    new = [name for name in own if classes and name not in classes]
+        text = f"{base} has no image of {some(lost)} of the training images"
+        layout.add("warning" if partial else "error", text, "add some")
+    new = [name for name in own if classes and files.class_of(name, classes) is None]
     if new:
         text = f"{base} has {some(new)} without training images"
         layout.add(extra, text, "rename or remove them, or add training images")
+    fold = collections.Counter(name.casefold() for name in own)
+    alike = [name for name in own if fold[name.casefold()] > 1]
+    if alike:
+        text = f"{base}: {some(alike)} differ in case only"
+        layout.add("warning", text, "put their images into one folder if they are one")
 
 
 def many(items, word="image"):
@@ -211,20 +223,6 @@ def some(names):
         return f"class {names[0]!r}"
     more = ", ..." if len(names) > 3 else ""
     return f"{len(names)} classes ({', '.join(map(repr, names[:3]))}{more})"
-
-
-def beside(layout, base, skipped):
-    """Tells what lies in class folders and is no image directly in them."""
-    folders = [path for path in skipped if Path(path).is_dir()]
-    if folders:
-        text = f"{many(folders, 'folder')} within the classes of {base}, not used"
-        layout.add("warning", text, "move their images up", folders)
-    others = sorted(set(skipped) - set(folders))
-    if others:
-        kinds = sorted({Path(path).suffix.lower() or "no suffix" for path in others})
-        text = f"{many(others, 'file')} in {base} not used ({', '.join(kinds)})"
-        mend = "convert them to JPEG or PNG if they are images"
-        layout.add("warning", text, mend, others)
 
 
 def add_strict(layout, split, find):

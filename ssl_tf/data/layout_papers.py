@@ -12,6 +12,7 @@ from ssl_tf.data.imagenet5 import COUNTS as OF_FIVE
 from ssl_tf.data.imagenet5 import DOWNLOAD, decoded, listed, walked
 from ssl_tf.data.imagenet5 import find as find_five
 from ssl_tf.data.layout import Layout, add_strict, many
+from ssl_tf.data.skipped import Skipped
 from ssl_tf.data.stl10 import CLASSES as STL10
 from ssl_tf.data.stl10 import COUNTS as OF_STL10
 from ssl_tf.data.stl10 import find as find_stl10
@@ -32,8 +33,8 @@ def of_imagenet5(root):
         )
         return found
     if kind == "folder":
-        found = Layout(f"train/ and test/ in {place}", {}, [])
-        names = walked(place)
+        found = Layout(f"train/ and test/ in {place}", {}, [], skipped=Skipped())
+        names = walked(place, found.skipped)
         full = lambda name: str(place / name)
     else:
         found = Layout(f"images in {place}", {}, [])
@@ -104,11 +105,12 @@ def of_stl10(root):
 def of_celeba(root):
     """`Layout` of CelebA: its images by split, and how common its attributes are."""
     base = celeba_place(root)
-    found = Layout(f"{FOLDER}/ and its two lists in {base}", {}, [])
+    text = f"{FOLDER}/ and its two lists in {base}"
+    found = Layout(text, {}, [], skipped=Skipped())
     for split, count in OF_CELEBA.items():
 
         def of_split(split):
-            paths, label, names = find_celeba(split, root)
+            paths, label, names = find_celeba(split, root, found.skipped)
             if split == "train":
                 found.add("fine", common(names, label.mean(axis=0)))
             return paths, np.zeros(len(paths), int), ("",)

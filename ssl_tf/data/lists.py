@@ -1,5 +1,9 @@
 """Which labelled images training may see: a share, the papers' lists, one's own."""
 
+import collections
+import itertools
+import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -55,24 +59,75 @@ def fetched(name):
 
 
 def names_in(path):
+    """The lines of a list without blank ones and comments, which begin with #."""
     try:
-        return path.read_text(encoding="utf-8").split()
+        rows = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: is no list of names ({error}).") from None
+        why = getattr(error, "strerror", None) or "it is not in UTF-8"
+        raise BadInput(f"{path}: is no list of names ({why}).") from None
+    return [row.strip() for row in rows if row.strip() and row.strip()[0] != "#"]
 
 
 def listed(source, path, where):
     """The images of a source whose file names are in a list, in the list's order.
 
+    A line is `name.jpg`, or as much of the path as tells the image from others:
+    `class/name.jpg`; the suffix may be left out. Lines of several names without spaces
+    are read, too.
+
     Raises:
-        BadInput: the source has no files, or a name is not among them.
+        BadInput: the source has no files; a name is not among them, stands for several
+            of them, or names one a second time; nothing is listed.
     """
-    if not source.files:
-        raise BadInput(f"{where}: names files; {source.name} is held in memory.")
-    places = {Path(image).name: i for i, image in enumerate(source.images)}
-    names = names_in(path)
-    lost = [name for name in names if name not in places]
-    if lost or not names:
-        what = f"{lost[0]!r} and {len(lost) - 1} more" if lost else "a single name"
-        raise BadInput(f"{where}: {path} does not fit {source.name}: no {what}.")
-    return subset(source, np.array([places[name] for name in names]))
+    if not source.files and source.paths is None:
+        raise BadInput(f"{where}: names files; {source.name} has none.")
+    images = [clean(name) for name in source.names]
+    places = collections.defaultdict(list)
+    for place, image in enumerate(images):
+        name = image.rpartition("/")[2]
+        for key in {name, os.path.splitext(name)[0]}:
+            places[key].append(place)
+
+    def matching(row):
+        folder, name = os.path.split(os.path.normpath(clean(row).replace("\\", "/")))
+        found = places.get(name, ())
+        if folder:
+            own = [f"/{os.path.dirname(os.path.abspath(images[i]))}" for i in found]
+            end = "/" + folder
+            fits = (x == end if folder[0] == "/" else x.endswith(end) for x in own)
+            found = list(itertools.compress(found, fits))
+        exact = [i for i in found if images[i].rpartition("/")[2] == name]
+        return exact or found
+
+    rows = []
+    for row in names_in(path):
+        words = [] if matching(row) else row.split()
+        rows += words if any(map(matching, words)) else [row]
+    found = [matching(row) for row in rows]
+    lost = [row for row, own in zip(rows, found) if not own]
+    if not rows:
+        raise BadInput(f"{where}: {path} lists no image.")
+    if lost:
+        more = f" and {len(lost) - 1:,} more" if len(lost) > 1 else ""
+        raise BadInput(
+            f"{where}: {path} does not fit {source.name}: no {lost[0]!r}{more} among "
+            f"its {source.size:,} {source.split} images."
+        )
+    for row, own in zip(rows, found):
+        if len(own) > 1:
+            some = ", ".join("/".join(images[i].split("/")[-2:]) for i in own[:2])
+            raise BadInput(
+                f"{where}: {row!r} in {path} stands for {len(own)} images ({some}"
+                f"{', ...' if len(own) > 2 else ''}); write their folders, too."
+            )
+    chosen = [place for (place,) in found]
+    if len(set(chosen)) < len(chosen):
+        counts = collections.Counter(chosen)
+        twice = next(row for row, place in zip(rows, chosen) if counts[place] > 1)
+        raise BadInput(f"{where}: {path} lists {twice!r} twice; remove one.")
+    return subset(source, np.array(chosen))
+
+
+def clean(name):
+    """A name in the one of the two Unicode forms that is compared."""
+    return unicodedata.normalize("NFC", name)

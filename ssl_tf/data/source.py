@@ -4,11 +4,13 @@ import functools
 import inspect
 import os
 import traceback
+import unicodedata
 from typing import NamedTuple
 
 import numpy as np
 
 from ssl_tf.data import fingerprint, mapped
+from ssl_tf.data.skipped import Skipped
 from ssl_tf.errors import BadInput
 
 
@@ -24,6 +26,7 @@ class Source(NamedTuple):
             any number of which an image may have.
         classes: names, position = label, or column of the attributes.
         paths: `[N]` files that images in memory are from, or `None`.
+        skipped: `Skipped`, what lies beside the images of the split, or `None`.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Source(NamedTuple):
     label: np.ndarray
     classes: tuple
     paths: np.ndarray | None = None
+    skipped: Skipped | None = None
 
     @property
     def size(self):
@@ -175,13 +179,15 @@ def balanced(source, per_class, seed=0):
     """The same number of images from each class, by a seeded draw, in split order.
 
     Raises:
-        BadInput: a class has fewer images, or there are attributes instead.
+        BadInput: a class has fewer images, or there are no classes, or attributes.
     """
-    if source.attributes:
-        raise BadInput(
-            f"data.per_class: {source.name} has attributes, no classes; use data.share "
-            "or data.limit."
+    if source.attributes or not source.classes:
+        what = (
+            "attributes, no classes; use data.share or"
+            if source.attributes
+            else ("no classes; use")
         )
+        raise BadInput(f"data.per_class: {source.name} has {what} data.limit.")
     draw = np.random.Generator(np.random.Philox(seed))
     chosen = []
     for label, name in enumerate(source.classes):
@@ -193,6 +199,59 @@ def balanced(source, per_class, seed=0):
             )
         chosen.append(draw.choice(places, per_class, replace=False))
     return subset(source, np.sort(np.concatenate(chosen)))
+
+
+def limited(source, count, seed=0):
+    """No more than `count` images, in split order.
+
+    Where the images lie class after class, as those of folders do, a seeded draw from
+    each class, in proportion to its size and at least one; where images of files have
+    no classes, a seeded draw. Where the classes are mixed already (CIFAR, STL-10), the
+    first `count`.
+
+    Raises:
+        BadInput: fewer images than classes to draw from.
+    """
+    if count >= source.size:
+        return source
+    if mixed(source):
+        return subset(source, slice(count))
+    kinds, sizes = np.unique(source.class_label, return_counts=True)
+    if count < len(kinds):
+        raise BadInput(
+            f"data.limit: is {count}; {source.name} has {len(kinds)} classes and each "
+            f"needs an image. Take {len(kinds)} or more, or name some classes in "
+            "data.classes."
+        )
+    draw = np.random.Generator(np.random.Philox(seed))
+    chosen = [
+        draw.choice(np.flatnonzero(source.class_label == label), own, replace=False)
+        for label, own in zip(kinds, proportional(sizes, count))
+    ]
+    return subset(source, np.sort(np.concatenate(chosen)))
+
+
+def mixed(source):
+    """Whether the first images of a source are of its classes as they come.
+
+    They are not if each class's images lie together; images without classes count as
+    mixed unless they are files, whose order is that of their names.
+    """
+    label = source.class_label
+    kinds, runs = len(np.unique(label)), 1 + np.count_nonzero(np.diff(label))
+    named = source.files or source.paths is not None
+    return source.attributes or runs > kinds or kinds == 1 and not named
+
+
+def proportional(sizes, count):
+    """int `[C]` in proportion to `sizes` `[C]`, at least 1 each, `count` in all."""
+    exact = sizes * (count / sizes.sum())
+    own = np.maximum(np.floor(exact), 1).astype(int)
+    while own.sum() < count:
+        own[np.argmax(exact - own)] += 1
+    while own.sum() > count:
+        own[np.argmin(np.where(own > 1, exact - own, np.inf))] -= 1
+    return own
 
 
 def labelled_share(source, share, seed=0):
@@ -289,12 +348,13 @@ def hold_out_fifth(source):
 def first_classes(source, names):
     """Only the images of the named classes, labels renumbered in the order of `names`.
 
-    All images, where these are names of attributes.
+    Images without a label are left out. All images, where these are names of
+    attributes.
 
     Raises:
-        BadInput: a name that is not a class, or twice.
+        BadInput: a name that is not a class, or twice; no image has a label.
     """
-    names = tuple(names)
+    names = tuple(unicodedata.normalize("NFC", name) for name in names)
     unknown = [name for name in names if name not in source.classes]
     if unknown:
         raise BadInput(f"data.classes: {source.name} has no class {unknown[0]!r}.")

@@ -1,11 +1,14 @@
 """A user's folder, whatever its shape."""
 
+import unicodedata
+
 import numpy as np
 import pictures
 import pytest
 from PIL import Image
 
 from ssl_tf.data.folder import IN_MEMORY, common_size, folder, image_root
+from ssl_tf.data.skipped import Skipped, told
 from ssl_tf.errors import BadInput
 
 
@@ -121,3 +124,149 @@ def test_all_images_below_a_path_are_found_for_embedding(rng, tmp_path):
     assert image_root(one) == [one]
     with pytest.raises(BadInput, match="no such file"):
         image_root(tmp_path / "gone")
+
+
+def classes_of(source):
+    """`{class: images}` of a split."""
+    counts = np.bincount(source.label, minlength=len(source.classes)).tolist()
+    return dict(zip(source.classes, counts))
+
+
+@pytest.mark.parametrize(
+    "train, test",
+    [
+        ("Train", "TEST"),
+        ("training", "testing"),
+        ("TRAIN ", "Validation"),
+        ("training_set", "test_set"),
+        ("train-images", "dev"),
+        ("data/train", "data/hold-out"),
+        ("train/train", "val/val"),
+    ],
+)
+def test_splits_are_found_by_the_names_people_give_them(rng, tmp_path, train, test):
+    pictures.tree(tmp_path / train, rng, {"a": 3, "b": 2})
+    pictures.tree(tmp_path / test, rng, {"a": 1, "b": 2})
+    (tmp_path / "__MACOSX/data/train/a").mkdir(parents=True)
+    assert classes_of(folder("train", tmp_path)) == {"a": 3, "b": 2}
+    assert classes_of(folder("test", tmp_path)) == {"a": 1, "b": 2}
+
+
+def test_classes_in_a_folder_of_their_own_are_split_as_without_it(rng, tmp_path):
+    pictures.tree(tmp_path / "archive" / "dataset", rng, {"a": 5, "b": 10})
+    assert classes_of(folder("train", tmp_path)) == {"a": 4, "b": 8}
+    assert classes_of(folder("test", tmp_path)) == {"a": 1, "b": 2}
+
+
+def test_a_class_called_train_is_a_class_beside_others(rng, tmp_path):
+    pictures.tree(tmp_path, rng, {"train": 5, "bus": 5, "car": 5})
+    assert classes_of(folder("train", tmp_path)) == {"bus": 4, "car": 4, "train": 4}
+
+
+@pytest.mark.parametrize(
+    "train, test",
+    [
+        ("caf\u00e9", "cafe\u0301"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("caf\u00e9 ", "caf\u00e9"),
+        ("caf\u00e9", "Caf\u00e9"),
+    ],
+)
+def test_a_class_is_the_same_in_both_forms_of_its_name(rng, tmp_path, train, test):
+    pictures.tree(tmp_path / "train", rng, {train: 2, "z": 1})
+    pictures.tree(tmp_path / "test", rng, {test: 3, "z": 1})
+    assert classes_of(folder("train", tmp_path)) == {"z": 1, "caf\u00e9": 2}
+    assert classes_of(folder("test", tmp_path)) == {"z": 1, "caf\u00e9": 3}
+
+
+def test_both_forms_of_a_name_in_one_split_are_one_class(rng, tmp_path):
+    for name in ("caf\u00e9", "cafe\u0301"):
+        pictures.tree(tmp_path / "train", rng, {name: 2, "b": 1})
+    if len(list((tmp_path / "train").iterdir())) < 3:
+        pytest.skip("this file system has one form only")
+    source = folder("train", tmp_path, test_share=0.0)
+    assert classes_of(source) == {"b": 1, "caf\u00e9": 4}
+    forms = {unicodedata.is_normalized("NFC", str(path)) for path in source.paths}
+    assert forms == {True, False}
+
+
+def test_case_alone_tells_classes_apart_only_if_it_must(rng, tmp_path):
+    pictures.tree(tmp_path / "train", rng, {"cat": 1, "Cat": 2})
+    pictures.tree(tmp_path / "test", rng, {"cat": 1, "CAT": 1})
+    if len(list((tmp_path / "train").iterdir())) < 2:
+        pytest.skip("this file system ignores case")
+    assert classes_of(folder("train", tmp_path)) == {"Cat": 2, "cat": 1}
+    with pytest.raises(BadInput, match="CAT: there is no such class"):
+        folder("test", tmp_path)
+
+
+def test_numbers_stay_in_the_order_of_text(rng, tmp_path):
+    pictures.tree(tmp_path, rng, {"10": 2, "9": 2, "1": 2})
+    assert folder("train", tmp_path).classes == ("1", "10", "9")
+
+
+def test_a_class_without_test_images_keeps_its_label(rng, tmp_path):
+    pictures.tree(tmp_path / "train", rng, {"a": 1, "b": 1, "c": 1, "d": 1})
+    pictures.tree(tmp_path / "test", rng, {"a": 1, "b": 0, "d": 2})
+    test = folder("test", tmp_path)
+    assert test.classes == ("a", "b", "c", "d") and test.label.tolist() == [0, 3, 3]
+
+
+def test_what_is_left_out_is_counted_by_its_reason(rng, tmp_path):
+    train = tmp_path / "train"
+    pictures.tree(train, rng, {"a": 2, "b": 2, "": 3, "a/more/deep": 4})
+    pictures.tree(train, rng, {".hidden": 1, "b/@eaDir/0.png": 1})
+    pictures.tree(tmp_path, rng, {"test/a": 1, "val/a": 5, "extra": 6})
+    for name in ("a/scan.TIF", "a/bare", "b/list.csv", "b/._0.png", "b/Thumbs.db"):
+        (train / name).write_bytes(b"x")
+    (train / "a/gone.jpg").symlink_to("/nowhere")
+    (train / "lost").symlink_to("/nowhere")  # a class that is not there
+    (train / "b/loop.png").symlink_to("loop.png")
+    (train / "b/up").symlink_to("..")
+    (train / "b/linked.png").symlink_to("0.png")  # used
+    source = folder("train", tmp_path, test_share=0.0)
+    assert classes_of(source) == {"a": 2, "b": 3}
+    line = told(source.skipped, source.skipped, None)
+    assert line.startswith("28 not used: ")
+    for words in (
+        "5 images in val/, as test/ is used",
+        "6 images in extra/ beside train/",
+        "3 images beside the class folders",
+        "4 images in nested folders",
+        "3 dead links",
+        "3 hidden images",
+        "1 image in a format that is not read (.tif)",
+        "1 file without a suffix",
+        "1 other file (.csv)",
+        "1 link to folders that are listed already",
+    ):
+        assert words in line
+    assert f"`python -m ssl_tf.doctor data folder --datadir {tmp_path}` lists" in line
+    assert "\n" not in line
+
+
+def test_nothing_is_said_where_all_is_used(rng, tmp_path):
+    pictures.tree(tmp_path, rng, {"a": 5, "b": 5})
+    (tmp_path / "LICENSE").write_text("x")
+    (tmp_path / "a/.DS_Store").write_bytes(b"x")
+    assert told(folder("train", tmp_path).skipped) == ""
+
+
+def test_a_class_of_dead_links_is_refused_as_such(rng, tmp_path):
+    pictures.tree(tmp_path, rng, {"a": 2, "b": 0})
+    for i in range(3):
+        (tmp_path / f"b/{i}.jpg").symlink_to(f"/nowhere/{i}.jpg")
+    with pytest.raises(BadInput, match="b: holds no image; it has 3 dead links"):
+        folder("train", tmp_path)
+
+
+def test_embedding_says_what_it_leaves_out_and_ends_in_loops(rng, tmp_path):
+    pictures.tree(tmp_path, rng, {"a": 1, "a/b": 1})
+    (tmp_path / "a/b/up").symlink_to(tmp_path)
+    (tmp_path / "a/scan.tif").write_bytes(b"x")
+    (tmp_path / "gone.png").symlink_to("/nowhere")
+    skipped = Skipped()
+    assert len(image_root(tmp_path, skipped)) == 2
+    line = told(skipped)
+    assert line.startswith("3 not used: ") and "1 dead link" in line
+    assert "doctor" not in line

@@ -43,11 +43,58 @@ def test_a_config_may_not_name_more_than_all():
 
 
 def test_a_list_of_other_images_is_refused_in_one_line(tmp_path):
-    (tmp_path / "mine.txt").write_text("z.jpg y.jpg")
+    (tmp_path / "mine.txt").write_text("z.jpg\ny.jpg\n")
     with pytest.raises(BadInput, match="no 'z.jpg' and 1 more"):
         lists.share_of(files(["a.jpg"]), str(tmp_path / "mine.txt"))
-    with pytest.raises(BadInput, match="held in memory"):
+    with pytest.raises(BadInput, match="names files; digits has none"):
         lists.share_of(digits("train"), str(tmp_path / "mine.txt"))
+
+
+@pytest.mark.parametrize(
+    "text, labels",
+    [
+        ("cat/001.jpg\ndog/001.jpg\n", [0, 1]),
+        ("dog/001\n", [1]),
+        ("my cat.jpg\nb.png\n", [2, 3]),
+        ("b.png\r\nmy cat.jpg\r\n", [3, 2]),
+        ("\ufeffb.png\n", [3]),
+        ("# mine\n\nb.png\n", [3]),
+        ("./cat/001.jpg\n/x/dog/001.jpg\n", [0, 1]),
+        ("dog\\001.jpg\n", [1]),
+        ("b.png dog/001.jpg\n", [3, 1]),
+        ("caf\u00e9/1.jpg\n", [4]),
+    ],
+)
+@pytest.mark.parametrize("memory", [False, True])
+def test_a_list_means_the_images_it_names(tmp_path, text, labels, memory):
+    names = ["cat/001.jpg", "dog/001.jpg", "my cat.jpg", "b.png", "cafe\u0301/1.jpg"]
+    source = files(names)
+    if memory:
+        images = np.zeros((len(names), 2, 2, 3), np.uint8)
+        source = source._replace(images=images, paths=source.images)
+    path = tmp_path / "mine.txt"
+    path.write_bytes(text.encode())
+    assert lists.share_of(source, str(path)).label.tolist() == labels
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        ("001.jpg", "'001.jpg' in .* stands for 2 images .cat/001.jpg, dog/001.jpg."),
+        ("c\nc.jpg", "lists 'c' twice"),
+        ("b.png\nother/b.png", "no 'other/b.png' among its 4 train images"),
+        ("at/001.jpg", "no 'at/001.jpg'"),
+        ("b.png\nb.png", "lists 'b.png' twice"),
+        ("# none\n", "lists no image"),
+    ],
+)
+def test_a_list_that_has_no_one_meaning_is_refused(tmp_path, text, why):
+    path = tmp_path / "mine.txt"
+    path.write_text(text)
+    source = files(["cat/001.jpg", "dog/001.jpg", "c.jpg", "b.png"])
+    with pytest.raises(BadInput, match=why) as error:
+        lists.share_of(source, str(path))
+    assert "\n" not in str(error.value)
 
 
 def test_a_downloaded_list_must_be_whole(tmp_path, monkeypatch):

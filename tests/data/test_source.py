@@ -71,6 +71,74 @@ def test_chosen_classes_must_be_there_once(source, names, message):
         sources.first_classes(source, names)
 
 
+def test_images_without_a_label_are_of_no_chosen_class(source):
+    label = np.where(source.label == 2, -1, source.label)
+    few = sources.first_classes(source._replace(label=label), ["c", "a"])
+    assert few.label.tolist() == [1] * 6 and numbers(few) == [0, 2, 5, 6, 8, 11]
+    with pytest.raises(BadInput, match="no train image of toy is of one of them"):
+        sources.first_classes(source._replace(label=label), ["c"])
+
+
+def in_order(counts, files=True):
+    """Classes one after the other, as a folder has them; image i is filled with i."""
+    label = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    images = np.arange(len(label)).reshape(-1, 1, 1, 1)
+    paths = np.array([f"{i}.jpg" for i in range(len(label))]) if files else None
+    names = tuple(f"class {i}" for i in range(len(counts)))
+    return Source("toy", "train", images, label, names, paths)
+
+
+@pytest.mark.parametrize(
+    "counts, limit, wanted",
+    [
+        ([40, 40], 30, [15, 15]),
+        ([90, 10], 10, [9, 1]),
+        ([97, 1, 1, 1], 4, [1, 1, 1, 1]),
+        ([50, 30, 20], 7, [4, 2, 1]),
+        ([3, 3, 3], 5, [2, 2, 1]),
+        ([5, 5], 10, [5, 5]),
+        ([5, 5], 99, [5, 5]),
+    ],
+)
+def test_a_limit_draws_from_every_class_in_proportion(counts, limit, wanted):
+    few = sources.limited(in_order(counts), limit)
+    assert np.bincount(few.label).tolist() == wanted
+    assert numbers(few) == sorted(set(numbers(few)))
+    assert numbers(few) == numbers(sources.limited(in_order(counts), limit))
+
+
+def test_a_limit_is_a_draw_by_its_seed_not_the_first_of_each_class():
+    draws = [numbers(sources.limited(in_order([40, 40]), 10, s)) for s in range(3)]
+    assert len(set(map(tuple, draws))) == 3
+    assert all(draw != [*range(5), *range(40, 45)] for draw in draws)
+
+
+def test_a_limit_below_the_number_of_classes_is_refused():
+    with pytest.raises(BadInput, match="data.limit: is 2; toy has 3 classes"):
+        sources.limited(in_order([5, 5, 5]), 2)
+
+
+def test_a_limit_takes_the_first_where_classes_are_mixed(source):
+    assert numbers(sources.limited(source, 5)) == [0, 1, 2, 3, 4]
+    assert numbers(sources.limited(digits("train"), 64)) == numbers(
+        sources.subset(digits("train"), slice(64))
+    )
+    unnamed = in_order([12], files=False)
+    assert numbers(sources.limited(unnamed, 3)) == [0, 1, 2]
+
+
+def test_a_limit_of_files_without_classes_is_a_draw():
+    flat = in_order([50])._replace(label=np.full(50, -1, np.int32), classes=())
+    few = numbers(sources.limited(flat, 10))
+    assert len(set(few)) == 10 and few == sorted(few) and few != list(range(10))
+
+
+def test_so_many_of_each_class_need_classes():
+    flat = in_order([5])._replace(label=np.full(5, -1, np.int32), classes=())
+    with pytest.raises(BadInput, match="data.per_class: toy has no classes"):
+        sources.balanced(flat, 2)
+
+
 def test_moments_are_those_of_all_pixels(rng):
     images = rng.integers(0, 256, (5, 4, 6, 3), np.uint8)
     mean, deviation = sources.moments(images)
