@@ -1,14 +1,16 @@
 """A whole Mask R-CNN against the authors' library: losses, gradients, detections.
 
-Sixteen blocks of two to sixteen channels amplify rounding: the same network in float64
-is 3e-4 from the golden features of the third stage (they reach 5), in float32 8e-4, and
-in what is behind it some ReLUs are on the other side of zero. Gradients of the ResNet
-move by percents from one convolution library to another, by more where they nearly
-cancel; those of the new layers do not.
+Sixteen blocks of two to sixteen channels amplify rounding: in float32 features of the
+third stage (they reach 12) come out 9e-4 from the authors', with some ReLUs on the other
+side of zero, and a gradient that nearly cancels is off by its own length. So the ResNet
+is float64 here. What is left, 3e-4 of the 1e-4 that the manifest names and up to 9 % of
+a gradient's length where it names 1e-3, is the rounding of the authors' own float32; of
+the layers behind the ResNet everything is met.
 """
 
 import json
 
+import double
 import keras
 import numpy as np
 import pytest
@@ -106,7 +108,10 @@ def filled(kind="param"):
         chunk=8,
     )
     width = CONFIG["mask_conv_dim"]
-    model = MaskRCNN(backbone(), CONFIG["classes"], proposing, looking, width)
+    with double.precision():
+        trunk = backbone()
+    model = MaskRCNN(trunk, CONFIG["classes"], proposing, looking, width)
+    model.body, model.top = double.inside(model.body), double.inside(model.top)
     for variable in model.weights:
         name = theirs(variable.path)
         key = f"{kind}/{name}"
@@ -189,7 +194,9 @@ def test_the_lengths_of_all_gradients_are_the_authors(trained):
             trunk.append(abs(length / expected - 1))
         else:
             np.testing.assert_allclose(length, expected, rtol=1e-3, err_msg=name)
-    assert np.median(trunk) < 0.02 and np.quantile(trunk, 0.95) < 0.1
+    assert len(trunk) == 161
+    assert np.median(trunk) < 0.006 and np.quantile(trunk, 0.95) < 0.05
+    assert max(trunk) < 0.15
 
 
 @pytest.mark.parametrize("key", [k for k in GOLDEN.files if k.startswith("grad/")])
@@ -197,31 +204,35 @@ def test_gradients_are_the_authors(trained, key):
     name = key.removeprefix("grad/")
     expected, found = ours(name, GOLDEN[key]), np.asarray(trained[2][name])
     scale = np.abs(expected).max()
-    rounding = 0.2 if ".stem" in name else 1e-3
-    np.testing.assert_allclose(found / scale, expected / scale, atol=rounding)
+    rounding = 0.05 if ".stem" in name else 1e-3
+    np.testing.assert_allclose(found / scale, expected / scale, rtol=0, atol=rounding)
 
 
 def test_running_statistics_move_as_the_authors(trained):
-    for variable in trained[0].non_trainable_variables:
-        key = f"after/{theirs(variable.path)}"
-        if key in GOLDEN.files:
-            np.testing.assert_allclose(variable, GOLDEN[key], rtol=1e-4, atol=1e-6)
+    ours = {theirs(v.path): v for v in trained[0].non_trainable_variables}
+    golden = [key for key in GOLDEN.files if key.startswith("after/")]
+    assert len(golden) == 4
+    for key in golden:
+        found = ours[key.removeprefix("after/")]
+        np.testing.assert_allclose(found, GOLDEN[key], rtol=1e-4, atol=1e-6)
 
 
 def test_features_and_proposals_are_the_authors():
     model, given = filled(), batch()
     features = model.body(given["views"][0], True)
     expected = GOLDEN["res4_train"].transpose(0, 2, 3, 1)
-    np.testing.assert_allclose(features, expected, atol=2e-3)
+    np.testing.assert_allclose(features, expected, rtol=0, atol=6e-4)
     logits, deltas, anchors = model.propose(features)
     flat = GOLDEN["rpn_logits_train"].transpose(0, 2, 3, 1).reshape(2, -1)
-    np.testing.assert_allclose(logits, flat, atol=1e-3)
+    np.testing.assert_allclose(logits, flat, rtol=0, atol=6e-4)
+    moves = GOLDEN["rpn_deltas_train"].transpose(0, 2, 3, 1).reshape(2, -1, 4)
+    np.testing.assert_allclose(deltas, moves, rtol=0, atol=1e-4)
     found = model.proposals(logits, deltas, anchors, given["extent"], 0)
     for i in range(2):
         valid = np.asarray(found.valid[i])
         boxes, scores = GOLDEN[f"props_train{i}"], GOLDEN[f"props_logit_train{i}"]
         np.testing.assert_allclose(found.boxes[i][valid], boxes, atol=1e-2)
-        np.testing.assert_allclose(found.logits[i][valid], scores, atol=1e-3)
+        np.testing.assert_allclose(found.logits[i][valid], scores, rtol=0, atol=6e-4)
 
 
 def test_detections_at_half_size_are_the_authors():
