@@ -71,7 +71,7 @@ def main(argv=None):
         print(f"{name:<38}{value}")
     if options.output:
         line = {"benchmark": options.what, "values": values} | runs.environment()
-        with open(options.output, "a") as out:
+        with open(options.output, "a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
     return 0
 

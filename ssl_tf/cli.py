@@ -1,14 +1,17 @@
 """What all commands share: exit codes, and arguments that several of them take."""
 
 import argparse
+import contextlib
 import os
 import re
 import sys
 from pathlib import Path
 
 from ssl_tf.errors import BadInput
+from ssl_tf.ops import environment
 
 INTERRUPTED = {"SIGINT": 130, "SIGTERM": 143}
+BROKEN_PIPE = 141
 STRATEGIES = ("one", "mirrored", "workers", "tpu")
 
 
@@ -127,41 +130,56 @@ def pairs(texts):
 
 
 def import_tensorflow():
-    """Imports TensorFlow without the lines it prints whatever its log level is.
+    """Imports TensorFlow and Keras, with Keras' own defaults.
 
-    A message about a GPU it cannot use is among them: the header of a run names the
-    devices, and SSL_TF_VERBOSE=1 lets everything through.
+    The lines that TensorFlow prints whatever its log level is are left out; a message
+    about a GPU it cannot use is among them: the header of a run names the devices, and
+    SSL_TF_VERBOSE=1 lets everything through.
+
+    Raises:
+        BadInput: one of them cannot be imported.
     """
-    if os.environ.get("SSL_TF_VERBOSE"):
-        import tensorflow  # noqa: F401
-
-        return
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        import tensorflow  # noqa: F811
-
-        tensorflow.get_logger().setLevel("ERROR")  # e.g. each model traced anew
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    with contextlib.ExitStack() as undo:
+        if not os.environ.get("SSL_TF_VERBOSE"):
+            kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+            undo.callback(os.close, kept)
+            undo.callback(os.close, nowhere)
+            undo.callback(os.dup2, kept, 2)
+            os.dup2(nowhere, 2)
+        with environment.importing("tensorflow"):  # and Keras by it
+            import tensorflow
+        if not os.environ.get("SSL_TF_VERBOSE"):
+            tensorflow.get_logger().setLevel("ERROR")  # e.g. each model traced anew
+        environment.keras_defaults()
 
 
 def run(main):
-    """Runs a command's `main` and exits: 0, 2 for bad input, 130 or 143 if stopped."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    """Runs a command's `main` and exits: 0, 2 for bad input, 130 or 143 if stopped.
+
+    Where nobody reads its stdout any more (`| head -1`) it ends with 0 and without a
+    word; where nobody reads its stderr, to which training reports, with 141.
+    """
+    environment.prepare()
     try:
-        code = main()
+        code = outcome(main)
         sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = 0 if environment.is_read(2) else BROKEN_PIPE
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for number in (1, 2):
+            os.dup2(nowhere, number)
+    sys.exit(code)
+
+
+def outcome(main):
+    """The exit code of `main`; says in one line why it failed."""
+    try:
+        return main()
     except BadInput as error:
         print(" ".join(str(error).split()), file=sys.stderr)
-        code = 2
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        code = INTERRUPTED["SIGINT"]
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code)
+        return INTERRUPTED["SIGINT"]

@@ -27,7 +27,7 @@ PACKAGE = Path(__file__).parent
 
 
 def arguments():
-    parser = cli.parser("evaluate", f"{__doc__}\nevaluations:\n{listing()}")
+    parser = cli.parser("evaluate", f"{__doc__ or ''}\nevaluations:\n{listing()}")
     parser.add_argument("run", metavar="RUN", help="a run folder")
     parser.add_argument("evaluation", metavar="EVALUATION", help="one of the above")
     parser.add_argument("--datadir", metavar="DIR", help="where the images are")

@@ -23,6 +23,7 @@ from ssl_tf.augment.recipe import Recipe
 from ssl_tf.data import fingerprint, groupings, pipeline
 from ssl_tf.errors import BadInput, have
 from ssl_tf.evaluation import EVALUATIONS, SUPPLIED, store
+from ssl_tf.ops import environment
 
 
 class Run:
@@ -41,6 +42,7 @@ class Run:
     """
 
     def __init__(self, folder, weights="last"):
+        environment.keras_defaults()
         self.folder = Path(folder)
         self.spec = runs.stored(folder)
         self.parts = experiment.check(self.spec)

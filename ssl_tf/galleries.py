@@ -144,15 +144,8 @@ def square(images, marks):
 
 def grid(rows, columns, cell, tall=1.0):
     """`(figure, axes [rows, columns])`; each is `cell` by `tall * cell` inches."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     size = (cell * columns + 0.2, (tall * cell + 0.1) * rows + 0.4)
-    return pyplot.subplots(
-        rows, columns, figsize=size, squeeze=False, layout="constrained"
-    )
+    return figures.grid(rows, columns, size, layout="constrained")
 
 
 def frame(axis, label, column):

@@ -20,6 +20,7 @@ import numpy as np
 
 from ssl_tf import config
 from ssl_tf.errors import BadInput
+from ssl_tf.ops.environment import variables
 
 TIMING = ("seconds", "images_per_second", "waiting")
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
@@ -365,6 +366,7 @@ def environment(**more):
         "platform": platform.platform(),
         "processor": processor(),
         "cores": os.cpu_count(),
+        "variables": variables(),
         "commit": commit(),
         "command": command(),
     } | more
@@ -381,7 +383,7 @@ def command():
 
 def processor():
     with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

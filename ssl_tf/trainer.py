@@ -21,6 +21,7 @@ from ssl_tf import (
 )
 from ssl_tf.data import fingerprint
 from ssl_tf.errors import BadInput
+from ssl_tf.ops import environment
 from ssl_tf.training import Stopped, Training
 from ssl_tf.watching import stale
 
@@ -149,6 +150,7 @@ def prepare(train):
     import keras
     import tensorflow as tf
 
+    environment.keras_defaults()
     random.seed(train.seed)
     np.random.seed(train.seed)
     keras.utils.set_random_seed(train.seed)
@@ -184,7 +186,7 @@ def run(job, quiet, callbacks=()):
     if isinstance(kind, experiment.Guided):
         make = (job.spec, kind, folder, opened.train, job.root, quiet, train)
         kind, clusters = kind.name, stages.clusters(*make)
-        prepare(parts.train)  # another run may have come between
+    prepare(parts.train)  # another run may have come between
     batch, seed = parts.train.batch_size, parts.train.seed
     order = opened.order(kind, parts.recipes, batch, seed, clusters)
     if parts.data.repeated:

@@ -1,6 +1,7 @@
 """A run from its newest state to its last epoch: progress, states, history."""
 
 import signal
+import threading
 import time
 
 import keras
@@ -82,11 +83,14 @@ class Training:
         """Trains to the last epoch; returns the rows of the history.
 
         Raises:
-            Stopped: on SIGINT or SIGTERM, state saved.
+            Stopped: on SIGINT or SIGTERM, in the main thread; state saved.
             BadInput: the loss is not finite, an image is damaged, the disk is full.
         """
         self.restore()
-        before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        if threading.current_thread() is not threading.main_thread():
+            numbers = ()  # Python allows handlers in the main thread only
+        before = {number: signal.getsignal(number) for number in numbers}
         for number in before:
             signal.signal(number, self.on_signal)
         try:
@@ -101,7 +105,7 @@ class Training:
                 self.return_to_best()
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                signal.signal(number, handler or signal.SIG_DFL)
         return self.rows
 
     def return_to_best(self):

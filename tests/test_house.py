@@ -123,3 +123,21 @@ def test_commands_help_and_list_import_nothing_heavy():
                 below = node.module.partition(".")[2].split(".")[0]
                 names = {below} if below else {a.name for a in node.names}
                 assert names <= light, (path.name, names - light)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_text_files_have_an_encoding(path):
+    """Without one it would be the locale's."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "attr", None) or getattr(node.func, "id", None)
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        if name == "open" and isinstance(node.func, ast.Name):
+            mode = given.get("mode", node.args[1] if len(node.args) > 1 else None)
+            text = not (isinstance(mode, ast.Constant) and "b" in mode.value)
+        else:
+            text = name in ("read_text", "write_text", "fdopen", "TextIOWrapper")
+        lock = name == "open" and any(".lock" in ast.unparse(a) for a in node.args)
+        binary = ast.unparse(node) == "open(part, mode)"  # of a download
+        assert not text or lock or binary or "encoding" in given, ast.unparse(node)

@@ -115,8 +115,8 @@ def write(builder, names, folder, version):
             rows.append(f"{name} {' '.join(f'{sign:2}' for sign in signs)}\n")
             parts.append(f"{name} {place}\n")
     head = f"{number}\n{' '.join(names)}\n"
-    (folder / ATTRIBUTES).write_text(head + "".join(rows))
-    (folder / PARTITION).write_text("".join(parts))
+    (folder / ATTRIBUTES).write_text(head + "".join(rows), encoding="utf-8")
+    (folder / PARTITION).write_text("".join(parts), encoding="utf-8")
 
 
 def examples(builder, split, version):

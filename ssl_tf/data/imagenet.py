@@ -94,7 +94,7 @@ def flat_validation(root, wnids, skipped=None, rest=None):
         raise BadInput(f"{root / 'val'}: is flat; imagenet needs {HINT}.")
     names = devkit_wnids(meta)
     try:
-        numbers = [int(line) for line in truth.read_text().split()]
+        numbers = [int(line) for line in truth.read_text(encoding="utf-8").split()]
         of_image = [names[number] for number in numbers]
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(f"{truth}: names no class of {meta} ({error}).") from None

@@ -167,7 +167,7 @@ def folds(folder, count):
     """List of ten int arrays: positions among `count` training images."""
     path = folder / FOLDS
     try:
-        rows = path.read_text().splitlines()
+        rows = path.read_text(encoding="utf-8").splitlines()
         found = [np.array([int(word) for word in row.split()]) for row in rows]
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: cannot be read ({error}); get it again.") from None

@@ -60,7 +60,7 @@ class Anonymous:
 def held():
     """Bytes of memory that belong to no file, or `None` where /proc does not tell."""
     try:
-        text = Path("/proc/self/status").read_text()
+        text = Path("/proc/self/status").read_text(encoding="utf-8")
     except OSError:
         return None
     found = re.search(r"RssAnon:\s+(\d+) kB", text)

@@ -89,10 +89,14 @@ def deal(strategy, dataset):
 
 
 def worker():
-    """`(number of this process, number of processes)` that train together."""
-    task = json.loads(os.environ.get("TF_CONFIG") or "{}")
-    count = len(task.get("cluster", {}).get("worker", [None]))
-    return int(task.get("task", {}).get("index", 0)), count
+    """`(number of this process, number of processes)` that train together.
+
+    (0, 1) unless the strategy is "workers", whatever TF_CONFIG says.
+    """
+    return PLACE
+
+
+PLACE = (0, 1)
 
 
 def agree(strategy, values):
@@ -131,16 +135,19 @@ def strategy(name, devices=None):
     """
     import tensorflow as tf
 
-    if name == "one":
-        return tf.distribute.get_strategy()
-    if name == "mirrored":
-        return tf.distribute.MirroredStrategy(devices or local_devices())
     if name == "workers":
-        if "TF_CONFIG" not in os.environ:
-            os.environ["TF_CONFIG"] = json.dumps(slurm_cluster(os.environ))
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    if name == "tpu":
-        return tpu_strategy()
+        return workers_strategy(tf_config(os.environ) or slurm_cluster(os.environ))
+    others = os.environ.pop("TF_CONFIG", None)  # MirroredStrategy would read it
+    try:
+        if name == "one":
+            return tf.distribute.get_strategy()
+        if name == "mirrored":
+            return tf.distribute.MirroredStrategy(devices or local_devices())
+        if name == "tpu":
+            return tpu_strategy()
+    finally:
+        if others is not None:
+            os.environ["TF_CONFIG"] = others
     raise BadInput(f"--strategy {name!r}: unknown. Have: {', '.join(STRATEGIES)}.")
 
 
@@ -180,6 +187,77 @@ def tpu_strategy():
     return tf.distribute.TPUStrategy(resolver)
 
 
+def workers_strategy(found):
+    """A strategy over the processes of a cluster, see `tf_config`; sets `worker`."""
+    global PLACE
+    import tensorflow as tf
+
+    cluster, task = found["cluster"], found["task"]
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(cluster), task_type=task["type"], task_id=task["index"]
+    )
+    PLACE = place_of(found)
+    return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+
+
+def place_of(found):
+    """`(number, count)` of a task as TensorFlow counts: the chief is 0, then workers.
+
+    Args:
+        found: see `tf_config`.
+    """
+    chiefs = len(found["cluster"].get("chief", ()))
+    count = chiefs + len(found["cluster"].get("worker", ()))
+    index = found["task"]["index"]
+    return index + (chiefs if found["task"]["type"] == "worker" else 0), count
+
+
+def tf_config(environment):
+    """The cluster that TF_CONFIG describes, as far as it trains together.
+
+    Args:
+        environment: mapping with TF_CONFIG, the JSON text
+            `{"cluster": {job: ["host:port", ...]}, "task": {"type": job, "index": i}}`.
+
+    Returns:
+        dict of the same form, with the jobs "chief" and "worker" alone; `None` if the
+        variable is not set, or empty.
+
+    Raises:
+        BadInput: the variable says something else, or this task does not train.
+    """
+    text = environment.get("TF_CONFIG", "")
+    try:
+        given = json.loads(text.strip() or "{}")
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"TF_CONFIG: is no JSON ({error}).") from None
+    if given == {}:
+        return None
+    form = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", '
+    wrong = lambda what: BadInput(f'TF_CONFIG: {what}; write {form}"index": 0}}}}.')
+    cluster = given.get("cluster") if isinstance(given, dict) else None
+    task = given.get("task") if isinstance(given, dict) else None
+    if not isinstance(cluster, dict) or not cluster or not isinstance(task, dict):
+        raise wrong("needs a cluster and a task")
+    kind, index = task.get("type"), task.get("index")
+    if kind not in ("chief", "worker"):
+        raise BadInput(
+            f"TF_CONFIG: the task is of type {kind!r}; only chief and worker tasks "
+            "train. Evaluate with `python -m ssl_tf.evaluate`."
+        )
+    jobs = {job: cluster[job] for job in ("chief", "worker") if cluster.get(job)}
+    for job, hosts in jobs.items():
+        text = isinstance(hosts, list) and all(isinstance(h, str) for h in hosts)
+        if not text or not all(re.fullmatch(r".+:[0-9]+", host) for host in hosts):
+            raise wrong(f"cluster.{job} is {hosts!r}")
+    if len(jobs.get("chief", ())) > 1:
+        raise BadInput("TF_CONFIG: names several chiefs; there is at most one.")
+    if not re.fullmatch("[0-9]+", str(index)) or int(index) >= len(jobs.get(kind, ())):
+        there = len(jobs.get(kind, ()))
+        raise BadInput(f"TF_CONFIG: {kind} {index!r} is not one of {there} {kind}(s).")
+    return {"cluster": jobs, "task": {"type": kind, "index": int(index)}}
+
+
 def slurm_cluster(environment, port=29400):
     """A TF_CONFIG dict from Slurm's variables, one worker a task.
 
@@ -199,16 +277,25 @@ def slurm_cluster(environment, port=29400):
             "--strategy workers: set TF_CONFIG, or start it with srun inside a "
             "Slurm job."
         )
-    names = hosts(nodes)
-    tasks = int(environment.get("SLURM_NTASKS", len(names)))
+    try:
+        names, number = hosts(nodes), int(environment["SLURM_PROCID"])
+        tasks = int(environment.get("SLURM_NTASKS", len(names)))
+    except ValueError as error:
+        raise BadInput(f"--strategy workers: Slurm's variables: {error}.") from None
     layout = environment.get("SLURM_STEP_TASKS_PER_NODE")
-    each = tasks_per_node(layout) if layout else [tasks // len(names)] * len(names)
+    each = [tasks // max(len(names), 1)] * len(names)
+    each = tasks_per_node(layout) if layout else each
     workers = [
         f"{name}:{port + k}" for name, count in zip(names, each) for k in range(count)
     ]
+    if not 0 <= number < len(workers) or len(workers) != tasks:
+        raise BadInput(
+            f"--strategy workers: Slurm's variables name {len(workers)} tasks on "
+            f"{nodes}, SLURM_NTASKS is {tasks}, SLURM_PROCID {number}."
+        )
     return {
         "cluster": {"worker": workers},
-        "task": {"type": "worker", "index": int(environment["SLURM_PROCID"])},
+        "task": {"type": "worker", "index": number},
     }
 
 

@@ -117,7 +117,7 @@ def receive(url, part, entry, known):
         Refused: the mirror does not give it.
     """
     source = part.with_name(f"{part.name}.url")
-    mine = source.exists() and source.read_text() == url
+    mine = source.exists() and source.read_text(encoding="utf-8") == url
     # Without a checksum only what came from this very address can be gone on with.
     if part.exists() and not mine and (known is None or entry.member):
         part.unlink()
