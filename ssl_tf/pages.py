@@ -18,7 +18,7 @@ def write(home=None):
     home = home or config.home()
     changed = []
     for path, text in made(home).items():
-        if not path.exists() or path.read_text("utf-8") != text:
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
             with runs.atomic(path) as out:
                 out.write(text.encode())
             changed.append(path)
@@ -67,7 +67,7 @@ def made(home):
         home / "results" / "evidence.md": evidence(records),
     }
     for path in (home / "README.md", *sorted((home / "docs").glob("*.md"))):
-        text = path.read_text("utf-8")
+        text = path.read_text(encoding="utf-8")
         texts[path] = page.filled(text, blocks, path.name)
     return texts
 

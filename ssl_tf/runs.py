@@ -65,10 +65,10 @@ def atomic(path, mode="wb"):
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{unique()}.tmp")
-    text = {} if "b" in mode else {"encoding": "utf-8", "errors": "surrogateescape"}
+    encoding, errors = (None, None) if "b" in mode else ("utf-8", "surrogateescape")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, mode, **text) as file:
+        with open(temporary, mode, encoding=encoding, errors=errors) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -75,7 +75,9 @@ def test_images_without_a_label_are_of_no_chosen_class(source):
     label = np.where(source.label == 2, -1, source.label)
     few = sources.first_classes(source._replace(label=label), ["c", "a"])
     assert few.label.tolist() == [1] * 6 and numbers(few) == [0, 2, 5, 6, 8, 11]
-    with pytest.raises(BadInput, match="no train image of toy is of one of them"):
+    with pytest.raises(
+        BadInput, match="toy: none of its train images is of the classes c"
+    ):
         sources.first_classes(source._replace(label=label), ["c"])
 
 
