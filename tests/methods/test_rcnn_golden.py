@@ -2,10 +2,10 @@
 
 Sixteen blocks of two to sixteen channels amplify rounding: in float32 features of the
 third stage (they reach 12) come out 9e-4 from the authors', with some ReLUs on the
-other side of zero, and a gradient that nearly cancels is off by its own length. So the ResNet
-is float64 here. What is left, 3e-4 of the 1e-4 that the manifest names and up to 9 % of
-a gradient's length where it names 1e-3, is the rounding of the authors' own float32; of
-the layers behind the ResNet everything is met.
+other side of zero, and a gradient that nearly cancels is off by its own length. So the
+ResNet is float64 here. What is left, 3e-4 of the 1e-4 that the manifest names and up to
+9 % of a gradient's length where it names 1e-3, is the rounding of the authors' own
+float32; of the layers behind the ResNet everything is met.
 """
 
 import json
