@@ -46,6 +46,74 @@ def test_every_config_and_variant_binds(path, variant):
     experiment.check(config.load(path, variant))
 
 
+def evidence():
+    """`{stem: (path, plain YAML)}` of comparisons whose images vary by seed."""
+    paths = sorted((config.home() / "configs" / "evidence").glob("*.yaml"))
+    found = {path.stem: (path, config.read_yaml(path)) for path in paths}
+    return {k: v for k, v in found.items() if v[1]["data"].get("draw") == "seed"}
+
+
+# What a search may change: which images judge it, how long it is, and its rate.
+SEARCHED = ("data.validation", "data.share", "train.epochs", "optimizer.schedule.")
+
+
+def searches():
+    for stem, (path, whole) in evidence().items():
+        for name in whole["variants"]:
+            if name.endswith("search"):
+                yield pytest.param(path, name, id=f"{stem}-{name}")
+
+
+@pytest.mark.parametrize(("path", "variant"), list(searches()))
+def test_a_search_differs_from_its_arm_in_images_epochs_and_rates_alone(path, variant):
+    arm = variant.removesuffix("search").removesuffix("_") or None
+    main, search = config.load(path, arm), config.load(path, variant)
+    changed = config.differences(main, search)
+    assert "data.validation" in changed
+    assert all(key.startswith(SEARCHED) for key in changed)
+    sure = lambda spec: experiment.check(spec).train.epochs
+    assert sure(search) <= sure(main)
+
+
+def test_arms_of_a_comparison_have_the_same_images_and_say_what_they_take():
+    found = evidence()
+    assert len(found) == 14
+    for path, whole in found.values():
+        data = {
+            k: v for k, v in whole["data"].items() if k not in ("order", "validation")
+        }
+        assert data["norm"] == "mean_std" and data["per_class"] in (250, 1000)
+        comment = path.read_text().split("\nmethod:")[0]
+        assert "minutes" in comment and "PFLOP" in comment
+        tuned = whole["evaluations"].get("finetune") or {}
+        assert tuned.get("seed") is None and not tuned.get("draw")
+
+
+@pytest.mark.parametrize(
+    ("setting", "paper"),
+    [
+        ("supervised/classify_vit_cifar10_simsiam", "2112.02297"),
+        ("simsiam/pretrain_pit_cifar10", "2112.02297"),
+        ("simclr/guided_cifar10", "2009.12007"),
+        ("simclr/cluster_simclr_cifar10", "2103.10994"),
+        ("simsiam/cluster_simsiam_cifar10", "2103.10994"),
+        ("supervised/supervised_tiny25k", "2101.03057"),
+        ("scatsimclr/contrast_resnet18_cifar10", "2108.13939"),
+    ],
+)
+def test_an_arm_stands_with_the_paper_that_its_comparison_tests(setting, paper):
+    where = results.Setting(*setting.split("/"), None, False)
+    assert paper in report.title_of(where)
+
+
+def test_the_placebo_differs_from_guided_batches_in_its_permutation_alone():
+    path, _ = evidence()["guided_cifar10"]
+    guided, placebo, plain = (config.load(path, v) for v in (None, "placebo", "plain"))
+    assert config.differences(guided, placebo) == ["data.order.permute"]
+    order = [f"data.order{k}" for k in ("", ".clusters", ".name")]
+    assert config.differences(guided, plain) == [*order, "method.name"]
+
+
 def test_every_method_has_one_config_for_digits_and_one_for_folder():
     known = {m: METHODS[m] for m in config.methods()}
     one_class = (
