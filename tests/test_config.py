@@ -103,7 +103,7 @@ def test_arms_of_a_comparison_have_the_same_images_and_say_what_they_take():
 )
 def test_an_arm_stands_with_the_paper_that_its_comparison_tests(setting, paper):
     where = results.Setting(*setting.split("/"), None, False)
-    assert paper in report.title_of(where)
+    assert paper in tables.title_of(where)
 
 
 def test_the_placebo_differs_from_guided_batches_in_its_permutation_alone():
