@@ -137,7 +137,7 @@ def locked(path):
         yield
         if not held:
             print(
-                f"{path}: was written without a lock, which this file system has not.",
+                f"{path}: was written without a lock; this file system has no locks.",
                 file=sys.stderr,
             )
 

@@ -1,15 +1,21 @@
 """States and run folders: atomic, bounded, locked, never half written."""
 
 import errno
+import fcntl
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
+import threading
 
+import h5py
 import numpy as np
 import pytest
 
 from ssl_tf import runs, state
 from ssl_tf.errors import BadInput
+from ssl_tf.weights import download
 
 ARRAYS = {"t0000/a/kernel": np.arange(6.0).reshape(2, 3), "o0000/step": np.array(3)}
 
@@ -187,3 +193,139 @@ def test_a_damaged_results_file_is_one_line(tmp_path):
     (tmp_path / "results.jsonl").write_text(json.dumps({"a": 1}) + "\n{broken\n")
     with pytest.raises(BadInput, match="results.jsonl: is damaged"):
         runs.results(tmp_path)
+
+
+ADD = """
+import sys
+from ssl_tf import runs
+for i in range(25):
+    runs.append_result(sys.argv[1], {"who": sys.argv[2], "i": i})
+"""
+
+
+def test_results_that_processes_and_threads_add_at_once_are_all_kept(tmp_path):
+    jobs = [
+        subprocess.Popen([sys.executable, "-c", ADD, str(tmp_path), str(who)])
+        for who in range(3)
+    ]
+    mine = lambda who: [
+        runs.append_result(tmp_path, {"who": who, "i": i}) for i in range(25)
+    ]
+    threads = [threading.Thread(target=mine, args=(f"thread{k}",)) for k in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [job.wait(120) for job in jobs] == [0, 0, 0]
+    kept = {(record["who"], record["i"]) for record in runs.results(tmp_path)}
+    names = ["0", "1", "2", "thread0", "thread1", "thread2"]
+    assert kept == {(name, i) for name in names for i in range(25)}
+
+
+def test_threads_that_write_one_file_do_not_take_each_others_temporary(tmp_path):
+    failed = []
+
+    def write(text):
+        try:
+            for _ in range(20):
+                with runs.atomic(tmp_path / "a.txt", "w") as out:
+                    out.write(text)
+        except BadInput as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=write, args=(c * 999,)) for c in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    text = (tmp_path / "a.txt").read_text()
+    assert len(text) == 999 and len(set(text)) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_last_line_without_its_end_is_not_glued_to_the_next(tmp_path):
+    (tmp_path / "results.jsonl").write_text('{"i": 1}')
+    runs.append_result(tmp_path, {"i": 2})
+    assert [record["i"] for record in runs.results(tmp_path)] == [1, 2]
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_said_and_written_to(
+    tmp_path, monkeypatch, capsys, number
+):
+    def none(file, kind):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with runs.locked(tmp_path):
+        told = capsys.readouterr().err
+        assert "this file system has no locks" in told and told.count("\n") == 1
+        runs.append_result(tmp_path, {"i": 1})
+    assert [record["i"] for record in runs.results(tmp_path)] == [1]
+    with download.held(tmp_path / "file"):
+        assert "no locks" in capsys.readouterr().err
+
+
+def test_a_lock_that_fails_otherwise_is_told_as_what_it_is(tmp_path, monkeypatch):
+    def broken(file, kind):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", broken)
+    told = "cannot be locked, Input/output error"
+    with pytest.raises(BadInput, match=told), runs.locked(tmp_path):
+        pass
+
+
+def weight_file(path):
+    with h5py.File(path, "w") as file:
+        file["head/kernel"] = np.arange(600.0).reshape(20, 30)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def without_arrays(path):
+    h5py.File(path, "w").close()
+
+
+@pytest.mark.parametrize("damage", [cut, emptied, without_arrays, os.unlink])
+def test_last_weights_that_cannot_be_read_are_not_done(tmp_path, damage):
+    path = tmp_path / "last.weights.h5"
+    weight_file(path)
+    assert runs.finished(tmp_path)
+    with h5py.File(path):  # that somebody looks at them is no damage
+        assert runs.finished(tmp_path)
+    damage(path)
+    assert not runs.finished(tmp_path)
+
+
+def test_text_is_utf_8_whatever_the_locale_says(tmp_path):
+    code = (
+        "from ssl_tf import runs; import sys\n"
+        "with runs.atomic(sys.argv[1] + '/a.csv', 'w') as out: out.write('caf\\xe9')\n"
+        "runs.write_history(sys.argv[1], [{'\\xe9': 1}])\n"
+        "assert runs.history(sys.argv[1]) == [{'\\xe9': '1'}]\n"
+    )
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    subprocess.run(command, check=True, env=os.environ | plain)
+    assert (tmp_path / "a.csv").read_bytes() == "caf\xe9".encode()
+
+
+def test_a_folder_is_writable_unless_the_file_system_or_its_mode_forbid(
+    tmp_path, monkeypatch
+):
+    assert runs.writable(tmp_path) and not list(tmp_path.iterdir())
+    for number, writable in ((errno.EROFS, False), (errno.ENOSPC, True)):
+
+        def refuse(dir, number=number):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(runs.tempfile, "TemporaryFile", refuse)
+        assert runs.writable(tmp_path) is writable
