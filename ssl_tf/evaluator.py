@@ -22,7 +22,7 @@ from ssl_tf import (
 from ssl_tf.augment.recipe import Recipe
 from ssl_tf.data import fingerprint, groupings, pipeline
 from ssl_tf.errors import BadInput, have
-from ssl_tf.evaluation import EVALUATIONS, SUPPLIED, store
+from ssl_tf.evaluation import EVALUATIONS, SUPPLIED, features, store
 from ssl_tf.ops import environment
 
 
@@ -285,6 +285,7 @@ def named(
         other = {} if dataset is None else {"name": dataset}
         context["tune"] = Tune(done, stem(called), other | data, root, weights)
     values = function(**{k: v for k, v in context.items() if k in wanted})
+    features.finite([v for v in values.values() if isinstance(v, float)], "numbers")
     record = {
         "evaluation": called,
         "split": split,

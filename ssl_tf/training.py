@@ -234,12 +234,16 @@ class Training:
         term = self.train.best
         if term is None:
             return
+        if term == "online_knn" and self.train.knn and term not in values:
+            return  # left out this time
         if term not in values:
             raise BadInput(
                 f"train.best: {term!r} is not measured on held-out images. Have: "
                 f"{have(values)}."
             )
         reached = score(term, values[term])
+        if not np.isfinite(reached):
+            return
         if self.best is None or reached > self.best:
             self.best = reached
             if self.chief:

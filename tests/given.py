@@ -60,3 +60,28 @@ def blobs(count, classes, width=6, apart=3.0, seed=0):
     centres = np.random.default_rng(99).normal(size=(classes, width)) * apart
     x = centres[label] + draw.normal(size=(count, width))
     return x.astype(np.float32), label.astype(np.int32)
+
+
+def ugly(kind, count, width=24, seed=0):
+    """float32 `[N, F]` features that cost float32 its digits."""
+    draw = np.random.default_rng(seed)
+    x = draw.normal(size=(count, width))
+    if kind == "offset":
+        x += 1e4 * np.random.default_rng(1).normal(size=width)
+    elif kind == "dominating":
+        x[:, 0] = 1e6 * draw.choice([-1, 1], count)
+    elif kind == "duplicates":
+        x = x[draw.integers(0, 4, count)]
+    elif kind == "some zero":
+        x[::3] = 0
+    elif kind == "mixed":
+        x *= 10.0 ** draw.integers(-6, 7, (count, 1))
+    else:
+        x *= {"tiny": 1e-25, "huge": 1e25, "plain": 1.0}[kind]
+    return x.astype(np.float32)
+
+
+UGLY = (
+    *("plain", "offset", "dominating", "duplicates"),
+    *("tiny", "huge", "mixed", "some zero"),
+)

@@ -12,7 +12,6 @@ from ssl_tf.evaluation import store as stores
 from ssl_tf.evaluation.tables import structured
 from ssl_tf.schema import Whole
 
-CHUNK = 4096  # images whose logits are looked at together
 Tasks = list[Literal[hierarchy.TASKS]]
 
 
@@ -59,7 +58,7 @@ def by_head(store, images, head, where, instead="evaluate `kmeans`"):
         instead: what there is for methods without heads.
 
     Raises:
-        BadInput: no such head, or logits that are not finite.
+        BadInput: no such head, or no usable logits, see `Store.many`.
     """
     levels = store.shapes(images.size)
     heads = [level for level in levels if re.fullmatch(r"logits\d+", level)]
@@ -70,13 +69,7 @@ def by_head(store, images, head, where, instead="evaluate `kmeans`"):
         last = len(heads) - 1
         raise BadInput(f"{where}.head: is {head}; {name} has 0 to {last}.")
     logits = store(images, f"logits{head}")
-    found = np.empty(len(logits), np.int32)
-    for first in range(0, len(logits), CHUNK):
-        part = logits[first : first + CHUNK]
-        if not np.isfinite(part).all():
-            raise BadInput(f"{where}: logits are not finite; training diverged.")
-        found[first : first + CHUNK] = part.argmax(axis=1)
-    return found
+    return np.argmax(logits, axis=1).astype(np.int32)
 
 
 def judged(cluster, source, tasks, where="tasks"):

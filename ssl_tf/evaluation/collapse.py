@@ -6,8 +6,6 @@ from ssl_tf.losses.contrastive import spread
 
 __all__ = ["effective_rank", "spread"]
 
-TINY = 1e-12
-
 
 def effective_rank(features):
     """Number of directions that features use, in effect.
@@ -27,6 +25,7 @@ def effective_rank(features):
         measure of self-supervised features: RankMe, arXiv:2210.02885, eq. 1.
     """
     values = np.linalg.svd(np.asarray(features, np.float64), compute_uv=False)
-    share = values / max(values.sum(), TINY)
-    share = share[share > 0]
+    if not values.any():
+        return 1.0
+    share = values[values > 0] / values.sum()
     return float(np.exp(-(share * np.log(share)).sum()))

@@ -22,7 +22,7 @@ def combination(method, train, test, decay: Positive = 1.0, iterations: Count = 
         `{"accuracy": share in [0, 1], "per_class": [C]}`.
 
     Raises:
-        BadInput: a method without branches, or images without labels.
+        BadInput: a method without branches, images without labels, or one class only.
 
     Source:
         SSAL, arXiv:2101.03057, table 3, "+LC". It is not in the authors' code; solver
@@ -33,8 +33,12 @@ def combination(method, train, test, decay: Positive = 1.0, iterations: Count = 
     for images in (train, test):
         scoring.same_columns(method, images, "combination")
     outputs = lambda images: method.outputs(images)
-    x, y = (probabilities(extract(outputs, images)) for images in (train, test))
-    label, truth = (scoring.labels(i, "combination") for i in (train, test))
+    x, y = (
+        probabilities(extract(outputs, images, what="predictions"))
+        for images in (train, test)
+    )
+    label = scoring.several(scoring.labels(train, "combination"), "combination")
+    truth = scoring.labels(test, "combination")
     hits = learn(x, label, y, decay, iterations) == truth
     share = scoring.per_class(hits, truth, len(test.source.classes))
     return {"accuracy": float(hits.mean()), "per_class": share}
@@ -44,6 +48,7 @@ def probabilities(logits):
     """`[N, C + sum of K]` softmax of each output, side by side."""
     sides = []
     for x in logits:
+        x = np.asarray(x, np.float64)
         e = np.exp(x - x.max(axis=1, keepdims=True))
         sides.append(e / e.sum(axis=1, keepdims=True))
     return np.concatenate(sides, axis=1)

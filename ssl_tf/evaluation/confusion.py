@@ -37,7 +37,7 @@ def confusion(
         BadInput: images without labels.
     """
     scoring.same_columns(method, test, "confusion")
-    logits = extract(lambda x: method(x, training=False), test)
+    logits = extract(lambda x: method(x, training=False), test, what="predictions")
     label = scoring.labels(test, "confusion")
     table = matrix(logits, label, soft)
     found = scoring.summary(logits, label)
@@ -57,6 +57,7 @@ def matrix(logits, label, soft=False):
     """
     classes = logits.shape[1]
     if soft:
+        logits = np.asarray(logits, np.float64)
         votes = np.exp(logits - logits.max(axis=1, keepdims=True))
         votes = votes / votes.sum(axis=1, keepdims=True)
     else:

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from ssl_tf.detection import inference, masks
 from ssl_tf.errors import BadInput
-from ssl_tf.evaluation import detection_pictures, scoring
+from ssl_tf.evaluation import detection_pictures, features, scoring
 from ssl_tf.evaluation.coco_ap import coco_ap, encoded, tools
 from ssl_tf.evaluation.found import Found, joined
 from ssl_tf.evaluation.voc_ap import voc_ap
@@ -56,6 +56,8 @@ def detection(
     scoring.same_columns(method, test, "detection")
     if coco:
         tools()  # before the work, not after it
+    for weight in method.weights:  # what is not finite would find nothing
+        features.finite(np.asarray(weight), "predictions")
     found = detections(method, test, outlines=coco)
     values = {}
     for name, rule in RULES.items() if voc else ():

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ssl_tf.evaluation import features
+
 
 class Found(NamedTuple):
     """n detections of all images together, in any order.
@@ -22,6 +24,17 @@ class Found(NamedTuple):
     score: np.ndarray
     boxes: np.ndarray
     masks: Any = None
+
+
+def checked(found):
+    """`found`.
+
+    Raises:
+        BadInput: a score or a box is not finite.
+    """
+    for values in (found.score, found.boxes):
+        features.finite(np.asarray(values, np.float64), "predictions")
+    return found
 
 
 def joined(parts):

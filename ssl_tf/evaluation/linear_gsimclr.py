@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from ssl_tf.evaluation import scoring, softmax
+from ssl_tf.evaluation import features, scoring, softmax
 from ssl_tf.evaluation import store as stores
 from ssl_tf.evaluation.linear import divided
 from ssl_tf.schema import Annotated, Count, Positive, Range, Whole
@@ -96,6 +96,9 @@ def stopped(trainer, inside, outside, epochs, patience, seed):
 
     Returns:
         `(weights of the lowest loss, {"validation_loss", "epochs", "best_epoch"})`.
+
+    Raises:
+        BadInput: no loss was finite.
     """
     draw = np.random.default_rng(seed)
     lowest, best, kept = np.inf, 0, trainer.weights.copy()
@@ -106,4 +109,5 @@ def stopped(trainer, inside, outside, epochs, patience, seed):
             lowest, best, kept = loss, epoch, trainer.weights.copy()
         elif epoch - best >= patience:
             break
+    features.finite([lowest], "predictions")
     return kept, {"validation_loss": lowest, "epochs": epoch, "best_epoch": best}

@@ -59,7 +59,9 @@ def embedding_map(
             "images."
         )
     reduce = {"tsne": tsne, "umap": umap}[algorithm]
-    points = reduce(principal(unit(store(test, level)[places])), perplexity, seed)
+    points = reduce(
+        principal(unit(store(test, level)[places], np.float64)), perplexity, seed
+    )
     return {
         "points": np.asarray(points, np.float32),
         "labels": label[places],

@@ -42,21 +42,25 @@ def multilabel(method, train, test, k: list[Count] = (1,)):
             f"multilabel.k: is {max(k)}; there are only {len(source.classes)} "
             "attributes."
         )
-    logits = extract(lambda x: method(x, training=False), test)
+    logits = extract(lambda x: method(x, training=False), test, what="predictions")
+    follows = (
+        "macro precision, recall and F1 count them as 0, macro AUC leaves them out"
+    )
+    scoring.say_empty(source.label.sum(axis=0), source, "multilabel", follows)
     scores = sigmoid(logits)
-    each = by_attribute(scores, source.label)
+    each = by_attribute(scores, source.label, logits)
     table = named(each, source.classes)
-    return measures(scores, source.label, k, each) | {"table": table}
+    return measures(scores, source.label, k, each, logits) | {"table": table}
 
 
 def sigmoid(logits):
-    """float32 probabilities, the form in which the study rounds and ranks."""
+    """float32 probabilities, the form in which the study rounds."""
     from scipy.special import expit
 
     return expit(np.asarray(logits, np.float32))
 
 
-def measures(scores, label, k=(1,), each=None):
+def measures(scores, label, k=(1,), each=None, order=None):
     """Numbers about all attributes of all images of a split.
 
     An attribute counts as told if its score rounds to 1, halves to the even side.
@@ -66,6 +70,8 @@ def measures(scores, label, k=(1,), each=None):
         label: `[N, A]` of 0 and 1.
         k: see `multilabel`.
         each: what `by_attribute` gives, or `None` to compute it.
+        order: `[N, A]` that images and attributes are ranked by; `None`: the scores.
+            Logits rank alike, without the ties of probabilities that round to 1.
 
     Returns:
         `{"macro_jaccard", "micro_jaccard", "binary_accuracy", "macro_auc",
@@ -79,7 +85,8 @@ def measures(scores, label, k=(1,), each=None):
         Papastratis, arXiv:2112.02297, by its code, which reports the two Jaccard
         indices as accuracies, and `macro_f1_of_means` as the F1.
     """
-    each = each or by_attribute(scores, label)
+    order = scores if order is None else order
+    each = each or by_attribute(scores, label, order)
     told, label = np.rint(scores).astype(np.int64), np.asarray(label, np.int64)
     both, either = (told & label).sum(axis=0), (told | label).sum(axis=0)
     precision = np.mean(both / (told.sum(axis=0) + TINY))
@@ -99,22 +106,23 @@ def measures(scores, label, k=(1,), each=None):
     known = each["auc"][~np.isnan(each["auc"])]
     areas = {
         "macro_auc": np.mean(known) if known.size else np.nan,
-        "micro_auc": auc(scores.ravel(), label.ravel()),
+        "micro_auc": auc(order.ravel(), label.ravel()),
     }
     found |= {name: area for name, area in areas.items() if not np.isnan(area)}
     for count in sorted(set(k)):
-        found |= at(scores, label, count)
+        found |= at(order, label, count)
     return {name: float(value) for name, value in found.items()}
 
 
-def by_attribute(scores, label):
+def by_attribute(scores, label, order=None):
     """`{field of the table but the name: [A]}`; the area is NaN where undefined."""
+    order = scores if order is None else order
     told, label = np.rint(scores).astype(np.int64), np.asarray(label, np.int64)
     both, either = (told & label).sum(axis=0), (told | label).sum(axis=0)
     return {
         "positives": label.sum(axis=0),
         "jaccard": both / (either + TINY),
-        "auc": np.array([auc(*column) for column in zip(scores.T, label.T)]),
+        "auc": np.array([auc(*column) for column in zip(order.T, label.T)]),
         "f1": f1_of(told, label),
         "accuracy": (told == label).mean(axis=0),
     }

@@ -66,7 +66,7 @@ def neighbours(
         "tiles": tiles,
         "labels": np.concatenate([own[:, None], theirs], axis=1),
         "classes": np.array(test.source.classes, str),
-        "similarity": similarity,
+        "similarity": similarity.astype(np.float32),
         "places": np.concatenate([queries[:, None], near], axis=1),
     }
     if own.min() >= 0 and theirs.min() >= 0:

@@ -1,11 +1,15 @@
 """Cheap monitors between epochs: kNN, a probe and the rank, on a fixed few images."""
 
+import warnings
+
 import numpy as np
 import tensorflow as tf
 
-from ssl_tf.augment.recipes import unit
+from ssl_tf.augment.recipes import unit as in_unit_range
+from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import coefficients, collapse, features, softmax
-from ssl_tf.evaluation.knn import nearest, votes
+from ssl_tf.evaluation.knn import nearest, unit, votes
+from ssl_tf.evaluation.linear import scaled
 
 RANKED = 1024  # rows of the singular value decomposition, at most
 PROBE_RATE = 3e-3
@@ -64,7 +68,9 @@ class Online:
         self.probe = probe
         self.batch_size = min(batch_size, max(len(self.bank), len(self.queries)))
         self.seed = seed
-        shown = lambda images: train.normal.by_rows(unit(images))  # [B, H, W, 3]
+        shown = lambda images: train.normal.by_rows(
+            in_unit_range(images)
+        )  # [B, H, W, 3]
         compiled = lambda function: tf.function(function, jit_compile=xla)
         if coefficients_mib is None:
             last = lambda images: method.representations(shown(images))[level]
@@ -79,12 +85,22 @@ class Online:
         self.function = compiled(lambda rows: tf.cast(last(rows), tf.float32))
 
     def __call__(self):
-        """`{"knn": share, "probe": share, "effective_rank", "spread": in [0, 1]}`."""
+        """`{"knn": share, "probe": share, "effective_rank", "spread": in [0, 1]}`.
+
+        No number stops the training: of features that are not finite there is none, of
+        constant ones neither kNN nor probe; a warning says so.
+        """
         bank, queries = self.features(self.bank), self.features(self.queries)
-        found = {
-            "effective_rank": collapse.effective_rank(bank[:RANKED]),
-            "spread": float(collapse.spread(bank)),
-        }
+        found = {}
+        try:
+            features.finite(bank, "features")
+            features.finite(queries, "features")
+            found["effective_rank"] = collapse.effective_rank(bank[:RANKED])
+            found["spread"] = float(collapse.spread(unit(bank)))
+            features.checked(bank)
+        except BadInput as error:
+            warnings.warn(f"online monitors: {error}", stacklevel=2)
+            return found
         if min(self.label.min(), self.truth.min()) < 0 or self.classes < 2:
             return found
         found["knn"] = self.neighbours(bank, queries)
@@ -110,9 +126,8 @@ class Online:
 
     def linear(self, bank, queries):
         """Accuracy of a softmax layer after a few epochs on standardised features."""
-        mean, deviation = bank.mean(axis=0), bank.std(axis=0)
-        deviation[deviation < 1e-6] = 1
-        bank, queries = ((x - mean) / deviation for x in (bank, queries))
+        bank, queries = bank.copy(), queries.copy()
+        scaled(bank, queries)
         start = softmax.keras_start(bank.shape[1], self.classes, self.seed)
         trainer = softmax.Trainer(start, softmax.Adam(PROBE_RATE))
         draw = np.random.default_rng(self.seed)

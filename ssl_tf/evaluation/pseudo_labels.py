@@ -9,6 +9,7 @@ from ssl_tf.evaluation import centres
 from ssl_tf.evaluation import store as stores
 from ssl_tf.evaluation.clusters import counts
 from ssl_tf.evaluation.knn import unit
+from ssl_tf.evaluation.linear import scaled as standardised
 from ssl_tf.schema import Count, Whole
 
 SCALES = Literal["none", "standardise", "l2"]
@@ -69,8 +70,9 @@ def pseudo_labels(
 def scaled(x, scale):
     """Features `[N, F]` as k-means is to see them; see `pseudo_labels`."""
     if scale == "standardise":
-        deviation = x.std(axis=0)
-        return (x - x.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+        x = np.array(x)
+        standardised(x)
+        return x
     if scale == "l2":
         return unit(x)
     return x

@@ -1,13 +1,18 @@
 """What every classifier evaluation reports, and the labels that one needs."""
 
+import sys
+
 import numpy as np
 
 from ssl_tf.data import fingerprint
 from ssl_tf.errors import BadInput
+from ssl_tf.evaluation import features
+
+NAMED = 3  # classes that a message names
 
 
 def labels(images, name):
-    """int `[N]` labels of a split.
+    """int `[N]` labels of a split; says on stderr which classes have no image.
 
     Args:
         images: `pipeline.Images`.
@@ -30,6 +35,7 @@ def labels(images, name):
             f"{source.name} have no label; choose labelled ones, e.g. with "
             f"--set data.pool=train or `evaluations: {{{name}: {{data: ...}}}}`."
         )
+    say_empty(np.bincount(label, minlength=len(source.classes)), source, name)
     return label
 
 
@@ -54,6 +60,30 @@ def same_columns(method, images, where):
     )
 
 
+def say_empty(counts, source, name, follows=None):
+    """Says on stderr which classes or attributes no image of a split has.
+
+    Args:
+        counts: int `[C]`, images of each.
+        source: `Source`.
+        name: the evaluation.
+        follows: what that does to the numbers; `None`: what it does to accuracies.
+    """
+    empty = [c for c, n in zip(source.classes, counts) if not n]
+    if not empty:
+        return
+    if follows is None and source.split == "train":
+        follows = "images of these are taken for others"
+    names = ", ".join(empty[:NAMED]) + (", ..." if len(empty) > NAMED else "")
+    word = "attributes" if source.attributes else "classes"
+    print(
+        f"{name}: no {source.split} image of {len(empty):,} of the "
+        f"{len(source.classes):,} {word} ({names}); "
+        f"{follows or 'numbers are about the others'}.",
+        file=sys.stderr,
+    )
+
+
 def several(label, name):
     """`label`, if it names two classes or more."""
     if len(np.unique(label)) < 2:
@@ -64,6 +94,9 @@ def several(label, name):
 def summary(scores, label):
     """Accuracies of class scores; equal scores go to the smaller class number.
 
+    A class without a vote is not among the first five, nor is it the first: one of
+    minus infinity, or of 0 in a row without negative scores.
+
     Args:
         scores: `[N, C]`, larger is likelier; C counts every class of the data set.
         label: int `[N]`.
@@ -71,9 +104,21 @@ def summary(scores, label):
     Returns:
         `{"accuracy": share, "top5": share (only for C > 5), "per_class": [C]}`, the
         last NaN for classes without a test image.
+
+    Raises:
+        BadInput: scores are not finite, or not of these images and classes.
     """
+    scores, label = np.asarray(scores), np.asarray(label)
+    features.finite(np.where(np.isneginf(scores), 0, scores), "predictions")
+    if len(scores) != len(label) or label.max(initial=0) >= scores.shape[1]:
+        raise BadInput(
+            f"predictions: {scores.shape[0]:,} rows of {scores.shape[1]} classes for "
+            f"{len(label):,} images of {label.max(initial=0) + 1} or more classes."
+        )
     order = np.argsort(-scores, axis=1, kind="stable")[:, :5]
-    hits = order == np.asarray(label)[:, None]
+    least = np.where(scores.min(axis=1, initial=np.inf) < 0, -np.inf, 0)
+    voted = np.take_along_axis(scores, order, axis=1) > least[:, None]
+    hits = (order == label[:, None]) & voted
     found = {"accuracy": float(hits[:, 0].mean())}
     if scores.shape[1] > 5:
         found["top5"] = float(hits.any(axis=1).mean())

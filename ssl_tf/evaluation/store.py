@@ -58,7 +58,8 @@ class Store:
             list of `[N, F]` arrays, read-only maps of files where there is a folder.
 
         Raises:
-            BadInput: the method has no such level; those it has are listed.
+            BadInput: the method has no such level (those it has are listed), or the
+                features are none, see `features.Gate`.
         """
         self.check(levels, images.size)
         names = self.names(images, levels)
@@ -124,7 +125,7 @@ class Store:
             return False  # damaged: it is computed again
         if rows.ndim != 2 or len(rows) != images.source.size:
             return False
-        self.kept[name] = rows
+        self.kept[name] = features.checked(rows)
         return True
 
     def derived(self, images, level, what, about, compute):
@@ -163,7 +164,8 @@ class Store:
             found = self.representations(x)
             return [found[level] for level in levels]
 
-        rows = features.batches(function, images, self.batch_size)
+        what = ["logits" if x.startswith("logits") else "features" for x in levels]
+        rows = features.batches(function, images, self.batch_size, what)
         if self.folder is None or self.weights is None:
             columns = zip(*rows)
             found = [np.concatenate(column) for column in columns]

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from ssl_tf.data import decode
 from ssl_tf.errors import BadInput
-from ssl_tf.evaluation import scoring
+from ssl_tf.evaluation import features, scoring
 from ssl_tf.ops import distribute
 from ssl_tf.schema import Count
 
@@ -23,6 +23,9 @@ def terms(method, train, test, batch_size: Count = 256):
 
     Returns:
         `{term: float}`; accuracies are shares in [0, 1].
+
+    Raises:
+        BadInput: the method has none, or they are not finite.
     """
     evaluate = Evaluator(method, tf.distribute.get_strategy(), batch_size)
     if not method.scores:
@@ -30,7 +33,9 @@ def terms(method, train, test, batch_size: Count = 256):
             f"terms: {method.name} has none for single images; evaluate `linear` or "
             "`knn` instead."
         )
-    return evaluate(test)
+    found = evaluate(test)
+    features.finite(list(found.values()), "predictions")
+    return found
 
 
 class Evaluator:

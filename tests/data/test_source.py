@@ -75,9 +75,7 @@ def test_images_without_a_label_are_of_no_chosen_class(source):
     label = np.where(source.label == 2, -1, source.label)
     few = sources.first_classes(source._replace(label=label), ["c", "a"])
     assert few.label.tolist() == [1] * 6 and numbers(few) == [0, 2, 5, 6, 8, 11]
-    with pytest.raises(
-        BadInput, match="none of its train images is of the classes c"
-    ):
+    with pytest.raises(BadInput, match="none of its train images is of the classes c"):
         sources.first_classes(source._replace(label=label), ["c"])
 
 

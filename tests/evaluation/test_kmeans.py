@@ -108,7 +108,8 @@ def test_length_is_left_out_where_features_are_normalised():
 
 def test_several_levels_and_mini_batches():
     train, test = splits()
-    found = kmeans(heads.Told(), train, test, level=["features", "logits0"], batch=32)
+    method = heads.Told((256, 4))  # logits that differ
+    found = kmeans(method, train, test, level=["features", "logits0"], batch=32)
     assert found["features.acc"] == pytest.approx(1)
     assert found["logits0.predictions"].shape == (1, 60)
 
@@ -169,3 +170,25 @@ def test_training_images_need_no_labels_but_then_a_number_of_clusters():
     with pytest.raises(BadInput, match="kmeans.clusters: say how many; these images"):
         kmeans(heads.Told(), bare, test)
     assert kmeans(heads.Told(), bare, test, clusters=4)["acc"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", given.UGLY)
+def test_the_nearest_centre_is_that_of_float64_on_ugly_features(kind, monkeypatch):
+    x, y = given.ugly(kind, 200), given.ugly(kind, 9, seed=5)
+    apart = ((x[:, None].astype(np.float64) - y[None]) ** 2).sum(axis=2)
+    monkeypatch.setattr(centres, "CHUNK", 64)
+    cluster, distance = centres.nearest(x, y)
+    np.testing.assert_array_equal(cluster, apart.argmin(axis=1))
+    np.testing.assert_allclose(distance, apart.min(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["dominating", "duplicates", "tiny", "huge"])
+def test_a_fit_is_as_close_as_that_of_float64_on_ugly_features(kind):
+    from sklearn.cluster import KMeans
+
+    x = given.ugly(kind, 200)
+    wanted = KMeans(4, n_init=2, random_state=0).fit(x.astype(np.float64)).inertia_
+    _, cluster, inertia = centres.fit(x, 4, restarts=2)
+    np.testing.assert_allclose(inertia, wanted, rtol=1e-6, atol=1e-20)
+    if kind == "duplicates":
+        assert inertia < 1e-20 and len(np.unique(cluster)) == 4

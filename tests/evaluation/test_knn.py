@@ -138,3 +138,20 @@ def test_the_first_class_is_the_ablation_studys():
     similarity, places = nearest(queries, bank, 9)
     found = votes(similarity, label[places], 4, 0.1).argmax(axis=1)
     np.testing.assert_array_equal(found, arrays["knn/ranked_classes_k9_t0.1"][:, 0])
+
+
+@pytest.mark.parametrize("kind", given.UGLY)
+@pytest.mark.parametrize("k", [1, 40])
+def test_the_search_finds_what_float64_finds_on_ugly_features(kind, k, monkeypatch):
+    bank, queries = given.ugly(kind, 300), given.ugly(kind, 30, seed=5)
+    rows = []
+    for x in (queries.astype(np.float64), bank.astype(np.float64)):
+        length = np.sqrt((x**2).sum(axis=1, keepdims=True))
+        rows.append(x / np.where(length > 0, length, 1))
+    exact = (rows[0][:, None] * rows[1][None]).sum(axis=2)
+    order = np.argsort(-exact, axis=1, kind="stable")[:, :k]
+    monkeypatch.setattr(MODULE, "chunks", lambda *_: (16, 128))
+    similarity, places = nearest(queries, bank, k)
+    np.testing.assert_array_equal(places, order)
+    exact = np.take_along_axis(exact, order, axis=1)
+    np.testing.assert_allclose(similarity, exact, rtol=0, atol=3e-7)

@@ -8,7 +8,7 @@ import pytest
 
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import EVALUATIONS, scoring, softmax
-from ssl_tf.evaluation.linear import Fit, divided, linear, sweep
+from ssl_tf.evaluation.linear import Fit, divided, linear, scaled, sweep
 from ssl_tf.evaluation.linear_gsimclr import linear_gsimclr, stopped
 from ssl_tf.evaluation.linear_scatsimclr import linear_scatsimclr, trained
 
@@ -244,3 +244,32 @@ def test_one_class_alone_is_refused(name):
     train, test, store = pair()
     with pytest.raises(BadInput, match=f"{name}: all training images are of one class"):
         EVALUATIONS[name](None, given.images(np.zeros(90)), test, store)
+
+
+@pytest.mark.parametrize("standardise", [True, False])
+def test_a_large_offset_changes_no_accuracy(standardise):
+    train, test, store = pair(apart=1.5)
+    options = {"standardise": standardise, "l2": [1e-2]}
+    plain = linear(None, train, test, store, **options)
+    moved = given.Fixed(**{k: x + np.float32(4096) for k, x in store.rows.items()})
+    found = linear(None, train, test, moved, **options)
+    assert found["converged"] and found["accuracy"] == plain["accuracy"]
+    assert 0.7 < found["accuracy"] < 1
+
+
+@pytest.mark.parametrize("kind", ["offset", "tiny", "huge", "mixed"])
+def test_standardised_features_are_those_of_float64(kind):
+    x, y = given.ugly(kind, 200), given.ugly(kind, 50, seed=5)
+    exact = x.astype(np.float64)
+    mean, deviation = exact.mean(axis=0), exact.std(axis=0)
+    expected = (exact - mean) / deviation, (y - mean) / deviation
+    scaled(x, y)
+    for rows, right in zip((x, y), expected):
+        np.testing.assert_allclose(rows, right, rtol=1e-6, atol=1e-6)
+
+
+def test_features_that_no_small_step_can_learn_from_are_refused():
+    train, test, store = pair()
+    huge = given.Fixed(**{k: x * np.float32(1e37) for k, x in store.rows.items()})
+    with np.errstate(all="ignore"), pytest.raises(BadInput, match="are not finite"):
+        linear_gsimclr(None, train, test, huge, level="p1", epochs=2)

@@ -4,6 +4,7 @@ import given
 import numpy as np
 import pytest
 import small
+import tensorflow as tf
 
 from ssl_tf.data import pipeline
 from ssl_tf.data.source import Source
@@ -130,3 +131,19 @@ def test_what_it_cannot_measure_is_told_in_one_line():
         multilabel(small.supervised(), None, images(4))
     with pytest.raises(BadInput, match="k: is 7; there are only 6 attributes"):
         multilabel(small.multilabel(), None, images(4), k=[1, 7])
+
+
+def test_logits_whose_probabilities_round_to_one_are_ranked(capsys):
+    class Sure:
+        attributes, name = True, "sure"
+
+        def __call__(self, shown, training):
+            return tf.constant([[20.0, -3], [30, -2], [40, -1], [-5, -4]])[: len(shown)]
+
+    given = images(4, 2)
+    given.source.label[:] = [[0, 0], [0, 0], [1, 0], [0, 0]]
+    given.source.label.setflags(write=False)
+    found = multilabel(Sure(), None, given)
+    assert found["macro_auc"] == 1  # a tie of 20, 30 and 40 would make it 2 / 3
+    said = "multilabel: no test image of 1 of the 2 attributes (b); macro precision,"
+    assert capsys.readouterr().err.startswith(said)
