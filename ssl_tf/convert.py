@@ -32,6 +32,11 @@ def arguments():
     parser.add_argument("--config", metavar="F", help="a config instead of --to")
     parser.add_argument("--key", metavar="K", help="torch: entry that holds weights")
     parser.add_argument(
+        "--prefix",
+        metavar="P",
+        help="beginning of the names to take, e.g. teacher.backbone; else it is found",
+    )
+    parser.add_argument(
         "--part",
         choices=("backbone",),
         help="take the backbone alone out of FILE; goes with --to supervised",
@@ -59,9 +64,14 @@ def arguments():
 def main(argv=None):
     options = arguments().parse_args(argv)
     if options.form is not None:
+        if options.form != "torch" and options.key is not None:
+            raise BadInput("--key: goes with --from torch.")
         return listed(options) if options.list else foreign(options)
-    if options.to or options.config or options.key or options.part:
-        raise BadInput("--to, --config, --key and --part go with a FILE and --from.")
+    own = (options.to, options.config, options.key, options.part, options.prefix)
+    if any(own):
+        raise BadInput(
+            "--to, --config, --key, --prefix and --part go with a FILE and --from."
+        )
     from ssl_tf import config
 
     options.models = Path(options.models or config.checkpoints())
@@ -155,7 +165,9 @@ def foreign(options):
     spec = config.load(place, options.variant, options.set)
     path = run_folder(options.runs, place, spec, options.variant, options.name)
     origin = (place, options.variant)
-    taken = {"key": options.key, "part": options.part}
+    if options.form == "keras_h5" and options.prefix is not None:
+        raise BadInput("--prefix: goes with --from torch, safetensors or npz.")
+    taken = {"key": options.key, "part": options.part, "prefix": options.prefix}
     become(spec, path, Path(options.what[0]), options.form, taken, origin)
     return 0
 
@@ -178,7 +190,7 @@ def become(spec, path, file, form, taken, origin, notes=None):
     """Converts one file and says so; returns the run folder.
 
     Args:
-        taken: `{"key", "part"}`, see `converter.convert`.
+        taken: `{"key", "part", "prefix"}`, see `converter.convert`.
     """
     from ssl_tf import runs
 

@@ -17,14 +17,25 @@ from ssl_tf.weights import (
     filling,
     scatsimclr,
     self_classifier,
-    simsiam,
     trunks,
 )
 
 PROBE = 20210107  # seed of the image in the certificate
+TAKEN = ("sha256", "format", "key", "part", "prefix")  # what names the weights of a run
 
 
-def convert(spec, folder, file, form, *, key=None, part=None, origin=None, notes=None):
+def convert(
+    spec,
+    folder,
+    file,
+    form,
+    *,
+    key=None,
+    part=None,
+    prefix=None,
+    origin=None,
+    notes=None,
+):
     """Writes a run folder with the weights of a file, or leaves nothing behind.
 
     Args:
@@ -33,7 +44,7 @@ def convert(spec, folder, file, form, *, key=None, part=None, origin=None, notes
         file: path of the checkpoint.
         form: see `files.read`.
         key: see `files.read`.
-        part: see `filling.fill`.
+        part, prefix: see `filling.fill`.
         origin: dict noted in `environment.json`: the config's file and variant.
         notes: dict for the certificate: where the file comes from.
 
@@ -46,16 +57,17 @@ def convert(spec, folder, file, form, *, key=None, part=None, origin=None, notes
     """
     folder, file = Path(folder), Path(file)
     files.recognise(file)
-    spec = self_classifier.settled(as_the_file_tells(spec, file, form, key))
+    spec = self_classifier.settled(as_the_file_tells(spec, file, form, key, prefix))
     parts = experiment.check(spec)
     source = {"name": file.name, "sha256": checksums.digest(file), "format": form}
+    taken = {"key": key, "part": part, "prefix": prefix}
+    source |= {name: value for name, value in taken.items() if value is not None}
     if folder.exists():
         same(folder, spec, source)
         return False
     method = built(parts, spec)
     source |= {"bytes": file.stat().st_size, **(notes or {})}
-    source |= {} if part is None else {"part": part}
-    filled, told = filling.fill(method, file, form, key, part)
+    filled, told = filling.fill(method, file, form, key, part, prefix)
     certificate = {"file": source, **told, "parameters": method.count_params()}
     certificate["probe"] = probe(filled, experiment.view_size(parts))
     contents = {
@@ -67,7 +79,7 @@ def convert(spec, folder, file, form, *, key=None, part=None, origin=None, notes
     return True
 
 
-def as_the_file_tells(spec, file, form, key):
+def as_the_file_tells(spec, file, form, key, prefix=None):
     """A config with what its file alone can know, said on stderr.
 
     That is J, L and the head's widths of ScatSimCLR, for the published numbers disagree
@@ -77,15 +89,13 @@ def as_the_file_tells(spec, file, form, key):
         BadInput: the file is of another network than the config names.
     """
     if form == "torch" and spec["method"].get("name") == "scatsimclr":
-        return scattering(spec, file, form, key)
+        return scattering(spec, file, form, key, prefix)
     backbone = spec["backbone"]
     transformer = backbone.get("name") in ("vit", "vit_small_timm048")
     if form not in ("torch", "safetensors") or not transformer:
         return spec
-    arrays = files.read(file, form, key)
-    if backbone.get("scale") == "width" or not trunks.scaled_by_width(
-        arrays, simsiam.SUPERVISED
-    ):
+    arrays = filling.begun(files.read(file, form, key), prefix)
+    if backbone.get("scale") == "width" or not trunks.scaled_by_width(arrays):
         return spec
     print(
         f"{file}: is timm's ImageNet ViT of width 768, trained with the scale of the "
@@ -95,10 +105,11 @@ def as_the_file_tells(spec, file, form, key):
     return spec | {"backbone": backbone | {"scale": "width"}}
 
 
-def scattering(spec, file, form, key):
+def scattering(spec, file, form, key, prefix):
     """See `as_the_file_tells`."""
     try:
-        told = scatsimclr.settings(files.read(file, form, key))
+        arrays = filling.begun(files.read(file, form, key), prefix)
+        told = scatsimclr.settings(arrays)
     except BadInput as error:
         raise BadInput(f"{file}: {str(error).removeprefix(f'{file}: ')}") from None
     backbone = dict(spec["backbone"])
@@ -126,12 +137,13 @@ def same(folder, spec, source):
         )
     try:
         certificate = json.loads(place.read_text(encoding="utf-8"))
-        given = {key: certificate["file"][key] for key in ("sha256", "format")}
+        kept_file = certificate["file"]
+        given = {key: kept_file.get(key) for key in TAKEN}
         kept = certificate["weights_sha256"]
     except (ValueError, KeyError, TypeError):
         raise BadInput(f"{place}: is damaged; remove the folder.") from None
     keys = config.differences(runs.stored(folder), spec)
-    if given != {key: source[key] for key in given}:
+    if given != {key: source.get(key) for key in given}:
         keys.append("checkpoint")
     if kept != checksums.digest(folder / "last.weights.h5"):
         keys.append("last.weights.h5")
@@ -242,9 +254,10 @@ def told(folder, written):
     wired = certificate["layers_with_equal_wiring"]
     first = "knn" if "part" in certificate["file"] else "terms"
     proof = f", the wiring of {wired} layers is ours" if wired else ""
+    used = certificate["arrays"] - certificate.get("left_out", 0)
     print(
         f"{folder}: {certificate['parameters']:,} parameters from "
-        f"{certificate['arrays']} arrays{proof}.\n"
+        f"{used} arrays{proof}.\n"
         f"next: python -m ssl_tf.evaluate {folder} {first} --datadir DIR",
         file=sys.stderr,
     )

@@ -62,6 +62,29 @@ def test_a_backbone_alone_becomes_a_run_with_a_classifier_of_zeros(tmp_path, cap
     np.testing.assert_array_equal(method(images), np.zeros((2, 5)))
 
 
+def test_another_entry_or_prefix_of_the_same_file_is_another_run(tmp_path, capsys):
+    state, images, wanted = tiny()
+    once = {f"student.{n}": x for n, x in state.items()}
+    twice = {f"teacher.{n}": x + x for n, x in state.items()}
+    settings(tmp_path)
+    write_state(tmp_path / "vit.pth", once | twice)
+    place = ["--config", tmp_path / "vit_digits.yaml", "--runs", tmp_path]
+    command = [tmp_path / "vit.pth", "--from", "torch", *place]
+    assert "choose with --prefix" in refused(capsys, convert.main, *command)
+    taken = [*map(str, command), "--prefix", "student"]
+    convert.main(taken)
+    capsys.readouterr()
+    convert.main(taken)
+    assert "done already" in capsys.readouterr().err
+    other = refused(capsys, convert.main, *command, "--prefix", "teacher")
+    assert "another checkpoint; choose another --name" in other
+    run = tmp_path / "supervised" / "vit_digits_official" / "seed0"
+    logits = evaluator.Run(run).method(images)
+    np.testing.assert_allclose(logits, wanted["logits"], atol=2e-5)
+    wrong = refused(capsys, convert.main, *command[:1], "--from", "npz", "--key", "a")
+    assert wrong == "--key: goes with --from torch.\n"
+
+
 def test_half_a_classifier_is_a_misfit(tmp_path):
     state, _, _ = tiny()
     del state["head.bias"]

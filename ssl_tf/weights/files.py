@@ -97,7 +97,10 @@ def npz(path, key):
         if total > LIMIT:
             raise BadInput(f"{path}: holds {total} bytes; {LIMIT} is the limit.")
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            found = {name: file[name] for name in file.files}
+        if not all(isinstance(array, np.ndarray) for array in found.values()):
+            raise BadInput(f"{path}: holds no arrays of NumPy's; is it --from torch?")
+        return found
     except BadInput:
         raise
     except Exception as error:  # noqa: BLE001 - zipfile and NumPy raise several kinds
@@ -123,6 +126,8 @@ def safetensors(path, key):
         end, found = start, {}
         for name, about in sorted(header.items(), key=lambda x: x[1]["data_offsets"]):
             first, last = about["data_offsets"]
+            if about["dtype"] not in SAFE_KINDS:
+                raise ValueError(f"{name!r} is of {about['dtype']}; save it as F32")
             kind, shape = dtype(SAFE_KINDS[about["dtype"]]), about["shape"]
             if any(type(n) is not int or n < 0 for n in shape):
                 raise ValueError(f"{name!r} has shape {shape}")
@@ -149,6 +154,13 @@ def pytorch(path, key):
     from ssl_tf.weights import torch_files
 
     return torch_files.read(path, key)
+
+
+def copies(path):
+    """See `torch_files.copies`."""
+    from ssl_tf.weights import torch_files
+
+    return torch_files.copies(path)
 
 
 FORMS = {"keras_h5": keras_h5, "npz": npz, "safetensors": safetensors, "torch": pytorch}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ssl_tf.errors import BadInput
-from ssl_tf.weights.files import LIMIT
+from ssl_tf.weights.files import LIMIT, recognise
 
 
 class KerasLayer(NamedTuple):
@@ -43,6 +43,11 @@ def keras_layers(path):
     """
     import h5py
 
+    if recognise(path).startswith(b"PK\3\4"):
+        raise BadInput(
+            f"{path}: is an archive, as Keras 3 writes; this reads HDF5 of Keras 2, "
+            "save_weights('x.h5', save_format='h5')."
+        )
     try:
         with h5py.File(path, "r") as file:
             group = file.get("model_weights", file)

@@ -67,6 +67,57 @@ class Number(int):
         return str(int(self) + int(offset or 0))
 
 
+class Plan(NamedTuple):
+    """What `port` would do.
+
+    Attributes:
+        values: `{our weight: what it becomes}`.
+        sources: `{our weight: name in the file}`.
+        dropped: names that a rule drops, but for counters of batches.
+        misfits: texts about arrays that do not fit.
+        empty: our weights that get nothing.
+    """
+
+    values: dict
+    sources: dict
+    dropped: list
+    misfits: list
+    empty: list
+
+    @property
+    def wrong(self):
+        """Number of misfits on either side."""
+        return len(self.misfits) + len(self.empty)
+
+    def told(self):
+        """The misfits in one line, the first eight of either side."""
+        empty = [f"nothing for {path}" for path in self.empty]
+        listed = "; ".join(self.misfits[:LISTED] + empty[:LISTED])
+        more = max(len(self.misfits) - LISTED, 0) + max(len(empty) - LISTED, 0)
+        tail = f"; and {more} more" if more else ""
+        told = "1 misfit" if self.wrong == 1 else f"{self.wrong} misfits"
+        return f"{told}, nothing imported: {listed}{tail}."
+
+
+def planned(model, arrays, rules):
+    """The `Plan` of filling a model; see `port`."""
+    ours = addresses(model)
+    values, sources, dropped, misfits = {}, {}, [], []
+    for name, array in arrays.items():
+        try:
+            end, value = target(name, array, rules)
+            if end:
+                fit(end, value, ours, sources)
+                path = ours[end].path
+                values[path], sources[path] = value, name
+            elif not name.endswith("num_batches_tracked"):
+                dropped.append(name)
+        except BadInput as error:
+            misfits.append(f"{name}: {error}")
+    empty = [v.path for v in model.weights if v.path not in values]
+    return Plan(values, sources, dropped, misfits, empty)
+
+
 def port(model, arrays, rules):
     """Fills every weight of a model from foreign arrays, or changes nothing.
 
@@ -83,29 +134,18 @@ def port(model, arrays, rules):
             shapes that differ, numbers that are not finite, weights left empty. All
             are counted, and the first eight of either side listed.
     """
+    plan = planned(model, arrays, rules)
+    if plan.wrong:
+        raise BadInput(plan.told())
+    assign(model, plan)
+    return plan.sources
+
+
+def assign(model, plan):
+    """Gives a model the values of a `Plan` without misfits."""
     ours = addresses(model)
-    values, sources, misfits = {}, {}, []
-    for name, array in arrays.items():
-        try:
-            end, value = target(name, array, rules)
-            if end:
-                fit(end, value, ours, sources)
-                path = ours[end].path
-                values[path], sources[path] = value, name
-        except BadInput as error:
-            misfits.append(f"{name}: {error}")
-    empty = [v.path for v in model.weights if v.path not in values]
-    empty = [f"nothing for {path}" for path in empty]
-    if misfits or empty:
-        listed = "; ".join(misfits[:LISTED] + empty[:LISTED])
-        count = len(misfits) + len(empty)
-        more = max(len(misfits) - LISTED, 0) + max(len(empty) - LISTED, 0)
-        tail = f"; and {more} more" if more else ""
-        told = "1 misfit" if count == 1 else f"{count} misfits"
-        raise BadInput(f"{told}, nothing imported: {listed}{tail}.")
-    for path, value in values.items():
+    for path, value in plan.values.items():
         ours[path].assign(np.asarray(value).astype(ours[path].dtype))
-    return sources
 
 
 def addresses(model):
@@ -133,6 +173,8 @@ def target(name, array, rules):
         if path is not None:
             value = array if rule.transform is None else rule.transform(array)
             return path, value
+    if np.ndim(array) == 0:  # a number alone, such as the best accuracy so far
+        return "", array
     raise BadInput("no rule")
 
 

@@ -1,13 +1,12 @@
 """Names and settings of ScatSimCLR's PyTorch checkpoints."""
 
-import re
 from typing import NamedTuple
 
 import numpy as np
 
 from ssl_tf.errors import BadInput
 from ssl_tf.ops import wavelets
-from ssl_tf.weights.port import WRAPPED, Rule, conv, linear, norm
+from ssl_tf.weights.port import Rule, conv, linear, norm
 
 FAMILIES = ("scatsimclr", "resnet")
 STEM = "_adapter_network.0.weight"
@@ -134,9 +133,14 @@ def settings(arrays):
         BadInput: these are no names of ScatSimCLR's, or no network of its has such
             shapes.
     """
-    shapes = {re.sub(WRAPPED, "", name, count=1): x.shape for name, x in arrays.items()}
+    marks = (STEM, "_features.0.weight")
+    begins = [
+        n.removesuffix(mark) for mark in marks for n in arrays if n.endswith(mark)
+    ]
+    begin = min(begins, key=len, default="")
+    shapes = {n.removeprefix(begin): np.shape(x) for n, x in arrays.items()}
     heads = [n for n in ("l2.weight", "_l2.weight") if len(shapes.get(n, ())) == 2]
-    if not heads or not ({STEM, "_features.0.weight"} & set(shapes)):
+    if not heads or not begins:
         raise BadInput("has none of ScatSimCLR's names.")
     out, hidden = shapes[heads[0]]
     head = [int(hidden), int(out)]

@@ -1,10 +1,12 @@
-"""Tensors as the pickle of a PyTorch checkpoint describes them."""
+"""Tensors and NumPy arrays as the pickle of a PyTorch checkpoint describes them."""
 
 import math
+import re
 
 import numpy as np
 
 from ssl_tf.errors import BadInput
+from ssl_tf.ops.unpickle import inert
 from ssl_tf.weights.files import dtype
 
 KINDS = {
@@ -24,6 +26,10 @@ KINDS = {
 # Types without a storage class of their own: their storages count bytes.
 UNTYPED = ("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2")
 ELEMENTS = (*KINDS.values(), *UNTYPED)
+
+
+# Elements of a tensor that repeats those of a smaller storage, as `expand` makes it.
+EXPANDED = 2**24
 
 
 class Built:
@@ -71,6 +77,73 @@ class Parameter(Built):
         return tensor
 
 
+class Kind(Built):
+    """`numpy.dtype` of numbers; `text` is "f4" or "<f4", `None` for any other."""
+
+    def __init__(self, text, *rest):
+        plain = isinstance(text, str) and re.fullmatch(r"[<>|=]?[biufc]\d{1,2}", text)
+        self.text = text if plain else None
+
+    def __setstate__(self, state):
+        order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
+        if self.text and order in ("<", ">"):
+            self.text = order + self.text.lstrip("<>|=")
+
+
+class Array(Built):
+    """An array or a number of NumPy; checked by `array`, not here."""
+
+    shape = kind = raw = None
+    fortran = False
+
+    @property
+    def numeric(self):
+        """Whether it holds numbers, no texts or objects."""
+        return getattr(self.kind, "text", None) is not None
+
+    def __setstate__(self, state):
+        if isinstance(state, tuple) and len(state) == 5:
+            _, self.shape, self.kind, self.fortran, self.raw = state
+
+    @classmethod
+    def number(cls, kind, raw=None):
+        """What `scalar` is asked for."""
+        self = cls()
+        self.shape, self.kind, self.raw = (), kind, raw
+        return self
+
+    @classmethod
+    def empty(cls, *arguments):
+        """What `_reconstruct` is asked for: its state follows."""
+        return cls()
+
+    @classmethod
+    def of_buffer(cls, raw, kind, shape, order):
+        """What `_frombuffer` is asked for."""
+        self = cls()
+        self.shape, self.kind, self.raw, self.fortran = shape, kind, raw, order == "F"
+        return self
+
+
+def encoded(text, encoding):
+    """`_codecs.encode`, by which old protocols write bytes."""
+    if not isinstance(text, str) or encoding != "latin1":
+        raise BadInput("holds texts of an unknown encoding.")
+    return text.encode("latin1")
+
+
+def no_bytes():
+    """How protocol 2 writes b""; any argument is an error."""
+    return b""
+
+
+def subclass(make, kind, arguments, state):
+    """`_rebuild_from_type_v2`: a tensor with attributes, which are dropped."""
+    if make not in (Tensor, Typed, Parameter):
+        return inert("torch._tensor._rebuild_from_type_v2")(arguments)
+    return make(*arguments)
+
+
 class Storage(Built):
     """A row of numbers somewhere in the file.
 
@@ -101,15 +174,37 @@ def known():
         "torch._utils._rebuild_tensor_v3": Typed,
         "torch._utils._rebuild_parameter": Parameter,
         "torch._utils._rebuild_parameter_with_state": Parameter,
+        "torch._tensor._rebuild_from_type_v2": subclass,
+        "numpy.dtype": Kind,
+        "numpy.ndarray": Array,
+        "_codecs.encode": encoded,
+        "__builtin__.bytes": no_bytes,
+        **{
+            f"numpy.{core}.{name}": made
+            for core in ("core", "_core")
+            for name, made in (
+                ("multiarray.scalar", Array.number),
+                ("multiarray._reconstruct", Array.empty),
+                ("numeric._frombuffer", Array.of_buffer),
+            )
+        },
     }
 
 
-def array(name, tensor, raw):
-    """A `Tensor` as array, a view of its storage.
+def array(name, tensor, raw, little=True):
+    """A `Tensor` as array, a view of its storage; or an `Array`.
+
+    Args:
+        name: in the checkpoint, for messages.
+        tensor: `Tensor` or `Array`.
+        raw: `{storage key: bytes}`.
+        little: whether numbers in storages are little-endian.
 
     Raises:
         BadInput: it reaches beyond its storage, or is larger than it.
     """
+    if isinstance(tensor, Array):
+        return of_numpy(name, tensor)
     storage, shape, strides = tensor.storage, tensor.shape, tensor.strides
     numbers = lambda x: isinstance(x, tuple) and all(type(n) is int for n in x)
     if not (isinstance(storage, Storage) and numbers((tensor.offset,))):
@@ -127,11 +222,31 @@ def array(name, tensor, raw):
     held = memoryview(raw.get(storage.key, b""))[storage.first * size :]
     count = storage.count * size // kind.itemsize
     last = tensor.offset + sum((n - 1) * s for n, s in zip(shape, strides))
-    if len(held) < storage.count * size or last >= count or extent > count:
+    wide = extent > max(count, EXPANDED)
+    if len(held) < storage.count * size or last >= count or wide:
         raise BadInput(
             f"{name!r} of shape {list(shape)} needs element {last} of {count} in its "
             f"storage, which has {len(held) // kind.itemsize}."
         )
-    row = np.frombuffer(held, kind, count)[tensor.offset :]
+    row = np.frombuffer(held, kind, count)
+    row = (row if little else row.byteswap())[tensor.offset :]
     steps = [s * kind.itemsize for s in strides]
     return np.lib.stride_tricks.as_strided(row, shape, steps, writeable=False)
+
+
+def of_numpy(name, given):
+    """An `Array` as array.
+
+    Raises:
+        BadInput: it holds no numbers, or another count of bytes than its shape says.
+    """
+    shape, raw = given.shape, given.raw
+    raw = raw.encode("latin1") if isinstance(raw, str) else raw  # Python 2's
+    fits = isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)
+    if not (fits and isinstance(raw, (bytes, bytearray)) and len(shape) <= 32):
+        raise BadInput(f"{name!r} is an array of NumPy's that holds no plain numbers.")
+    try:
+        order = "F" if given.fortran else "C"
+        return np.frombuffer(raw, given.kind.text).reshape(shape, order=order)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{name!r} is a damaged array of NumPy's ({error}).") from None

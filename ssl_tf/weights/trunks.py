@@ -64,18 +64,20 @@ def backbone_rules(backbone):
     return prefixed([*beside, *prefixed(rules(backbone), INSIDE)], WRAPPED)
 
 
-def scaled_by_width(arrays, prefix):
+def scaled_by_width(arrays):
     """Whether a file is timm's ImageNet ViT whose attention is scaled by 768^-1/2.
 
     Weights do not show it; what tells is the network, which no later file has, with
-    its classifier of 1,000. From scratch the same code scales by 96^-1/2.
+    its classifier of 1,000. From scratch the same code scales by 96^-1/2. Whatever
+    stands before the names of its network is passed over.
     """
-    bare = {re.sub(WRAPPED + prefix, "", n, count=1): x for n, x in arrays.items()}
-    shape = lambda name: np.shape(bare.get(name, ()))
-    return (
-        shape("head.weight") == (1000, 768)
-        and shape("blocks.7.attn.qkv.weight") == (2304, 768)
-        and not {"blocks.0.attn.qkv.bias", "blocks.8.norm1.weight"} & set(bare)
+    last, head = "blocks.7.attn.qkv.weight", "head.weight"
+    later = ("blocks.0.attn.qkv.bias", "blocks.8.norm1.weight")
+    return any(
+        np.shape(arrays[begin + last]) == (2304, 768)
+        and (1000, 768) in [np.shape(x) for n, x in arrays.items() if n.endswith(head)]
+        and not any(begin + name in arrays for name in later)
+        for begin in (n.removesuffix(last) for n in arrays if n.endswith(last))
     )
 
 

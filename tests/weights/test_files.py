@@ -2,6 +2,7 @@
 
 import json
 import struct
+import zipfile
 
 import h5py
 import numpy as np
@@ -106,6 +107,19 @@ def test_npz_reads_arrays_and_refuses_objects(tmp_path):
     assert "no readable NPZ" in one_line(path, "npz")
     path.write_bytes(b"PK\3\4 and so on")
     assert "no readable NPZ" in one_line(path, "npz")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"a checkpoint of PyTorch's")
+    assert "holds no arrays of NumPy's; is it --from torch?" in one_line(path, "npz")
+
+
+def test_files_of_keras_3_are_told_from_those_of_keras_2(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    assert "archive, as Keras 3 writes" in one_line(tmp_path / "x.keras", "keras_h5")
+    with h5py.File(tmp_path / "x.weights.h5", "w") as file:
+        file["layers/dense/vars/0"] = np.ones((2, 2))
+    told = one_line(tmp_path / "x.weights.h5", "keras_h5")
+    assert "has no layer_names; it is not a Keras 2 file" in told
 
 
 def safetensors(path, header, buffer):
@@ -157,6 +171,12 @@ def test_safetensors_with_wrong_offsets_are_refused(tmp_path, what):
     assert "no readable safetensors" in one_line(
         tmp_path / "x.safetensors", "safetensors"
     )
+
+
+def test_safetensors_of_another_type_name_the_array_and_its_type(tmp_path):
+    path = tmp_path / "x.safetensors"
+    safetensors(path, {"a": entry("F8_E4M3", [12], 0, 12)}, F3)
+    assert "'a' is of F8_E4M3; save it as F32" in one_line(path, "safetensors")
 
 
 def test_safetensors_with_a_wrong_header_length_are_refused(tmp_path):

@@ -227,7 +227,7 @@ def imagenet_vit(**more):
 
 
 def test_timms_imagenet_vit_is_known_by_its_shapes():
-    told = lambda arrays: trunks.scaled_by_width(arrays, simsiam.SUPERVISED)
+    told = lambda arrays: trunks.scaled_by_width(arrays)
     assert told(imagenet_vit())
     assert told({f"module.{name}": x for name, x in imagenet_vit().items()})
     assert not told(imagenet_vit(**{"head.weight": (40, 768)}))

@@ -1,8 +1,11 @@
 """PyTorch checkpoints: what PyTorch wrote reads back, what attackers wrote does not."""
 
+import argparse
+import io
 import pickle
 import random
 import re
+import struct
 import zipfile
 from pathlib import Path
 
@@ -21,7 +24,8 @@ from torch_containers import (
 )
 
 from ssl_tf.errors import BadInput
-from ssl_tf.weights import files
+from ssl_tf.ops import unpickle
+from ssl_tf.weights import files, torch_tensors
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "torch"
 ROW = np.arange(12, dtype=np.float32)
@@ -226,8 +230,8 @@ def test_bombs_end_in_one_line(tmp_path, what):
 
 def test_damaged_and_odd_archives_are_told_apart(tmp_path):
     path, body = tmp_path / "x.pth", ordered(("w", tensor(storage("0", 12), (12,))))
-    write_zip(path, body, {"0": ROW.tobytes()}, compression=zipfile.ZIP_DEFLATED)
-    assert "compressed" in one_line(path)
+    write_zip(path, body, {"0": ROW.tobytes()}, compression=zipfile.ZIP_BZIP2)
+    assert "compressed otherwise than by deflate" in one_line(path)
     write_zip(path, body, {"0": ROW.tobytes()})
     broken = path.read_bytes().replace(ROW.tobytes(), ROW[::-1].tobytes())
     path.write_bytes(broken)
@@ -260,3 +264,162 @@ def test_no_corruption_ends_otherwise_than_in_one_line(tmp_path, name):
             assert not re.search("\n", str(error))
             refused += 1
     assert refused > 150
+
+
+def without_checksums(path):
+    """Sets all checksums of a zip file to 0, as PyTorch writes them on request."""
+    raw = bytearray(path.read_bytes())
+    for info in zipfile.ZipFile(path).infolist():
+        raw[info.header_offset + 14 : info.header_offset + 18] = bytes(4)
+    at = raw.index(b"PK\1\2")
+    while raw[at : at + 4] == b"PK\1\2":
+        raw[at + 16 : at + 20] = bytes(4)
+        at += 46 + sum(struct.unpack_from("<HHH", raw, at + 28))
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("checksums", [True, False])
+def test_archives_may_be_compressed_and_without_checksums(
+    tmp_path, compression, checksums
+):
+    path, body = tmp_path / "x.pth", ordered(("w", tensor(storage("0", 12), (3, 4))))
+    write_zip(path, body, {"0": ROW.tobytes()}, compression=compression)
+    if not checksums:
+        without_checksums(path)
+    found = files.read(path, "torch")["w"]
+    np.testing.assert_array_equal(found, ROW.reshape(3, 4))
+    whole_file = path.read_bytes()
+    for length in (len(whole_file) // 2, len(whole_file) - 1):
+        path.write_bytes(whole_file[:length])
+        assert "damaged" in one_line(path)
+
+
+def test_a_compressed_member_that_is_damaged_or_lies_about_its_size_is_refused(
+    tmp_path,
+):
+    path, body = tmp_path / "x.pth", ordered(("w", tensor(storage("0", 12), (3, 4))))
+    write_zip(path, body, {"0": bytes(48)}, compression=zipfile.ZIP_DEFLATED)
+    good = path.read_bytes()
+    (info,) = (i for i in zipfile.ZipFile(path).infolist() if i.filename[-1] == "0")
+    start = info.header_offset + 30 + len(info.filename)
+    bad = bytearray(good)
+    bad[start] ^= 0xFF
+    path.write_bytes(bad)
+    assert "archive/data/0: is damaged" in one_line(path)
+    bad = bytearray(good)
+    at = good.index(b"archive/data/0", good.index(b"PK\1\2")) - 46
+    bad[at + 24 : at + 28] = struct.pack("<I", 47)
+    path.write_bytes(bad)
+    assert "archive/data/0: is damaged" in one_line(path)
+    bad[at + 24 : at + 28] = struct.pack("<I", 2**32 - 2)
+    path.write_bytes(bad)
+    assert "is the limit" in one_line(path) or "damaged" in one_line(path)
+
+
+def opcodes(value, core):
+    """The opcodes of any object, NumPy's module called as in its versions 1 and 2."""
+    text = pickle.dumps(value, 2)[2:-1]
+    return re.sub(rb"cnumpy\._?core\.", f"cnumpy.{core}.".encode(), text)
+
+
+@pytest.mark.parametrize("core", ["core", "_core"])
+@pytest.mark.parametrize("container", ["zip", "legacy"])
+def test_numbers_and_arrays_of_numpy_among_tensors_are_read(tmp_path, core, container):
+    given = {
+        "best": np.float64(0.75),
+        "seen": np.int64(-3),
+        "flag": np.bool_(True),
+        "row": np.arange(6, dtype=np.float32),
+        "turned": np.arange(6, dtype=np.float64).reshape(2, 3).T,
+        "foreign": np.arange(3, dtype=">i2"),
+        "none": np.zeros((0, 4), np.float16),
+    }
+    others = {"text": np.str_("resnet"), "objects": np.array([{}, None])}
+    pairs = [(n, opcodes(x, core)) for n, x in (given | others).items()]
+    body = ordered(("w", tensor(storage("0", 12), (12,))), *pairs)
+    if container == "zip":
+        write_zip(tmp_path / "x.pth", body, {"0": ROW.tobytes()})
+    else:
+        write_legacy(tmp_path / "x.pth", body, {"0": (12, ROW.tobytes())})
+    found = files.read(tmp_path / "x.pth", "torch")
+    assert list(found) == ["w", *given]
+    for name, wanted in given.items():
+        assert found[name].dtype == wanted.dtype and found[name].shape == wanted.shape
+        np.testing.assert_array_equal(found[name], wanted)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_arrays_of_numpy_are_read_in_every_protocol(protocol):
+    wanted = np.arange(6, dtype=np.float32).reshape(2, 3)
+    for value in (wanted, np.asfortranarray(wanted)):
+        file = io.BytesIO(pickle.dumps(value, protocol))
+        found = torch_tensors.array("w", unpickle.load(file, torch_tensors.known()), {})
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("shape", "raw"), [((3,), b"1234"), ((2**40,), b""), ((-1,), b"1234"), ((1,), None)]
+)
+def test_an_array_of_numpy_that_lies_about_its_size_is_refused(shape, raw):
+    kind = torch_tensors.Kind("f4")
+    given = torch_tensors.Array.of_buffer(raw, kind, shape, "C")
+    with pytest.raises(BadInput, match="'w' is a.* array of NumPy's"):
+        torch_tensors.array("w", given, {})
+
+
+def test_big_endian_numbers_are_turned(tmp_path):
+    body = ordered(
+        ("w", tensor(storage("0", 12), (3, 4))),
+        ("n", tensor(storage("1", 2, "Long"), ())),
+        ("half", tensor(storage("2", 2, "BFloat16"), (2,))),
+    )
+    values = (ROW.astype(">f4"), np.array([7, 9], ">i8"), np.array([0x3FC0, 0], ">u2"))
+    with zipfile.ZipFile(tmp_path / "x.pth", "w") as archive:
+        archive.writestr("m/data.pkl", whole(body))
+        archive.writestr("m/byteorder", "big")
+        for i, x in enumerate(values):
+            archive.writestr(f"m/data/{i}", x.tobytes())
+    found = files.read(tmp_path / "x.pth", "torch")
+    np.testing.assert_array_equal(found["w"], ROW.reshape(3, 4))
+    assert found["n"] == 7 and found["n"].shape == ()
+    assert found["half"].astype(np.float32).tolist() == [1.5, 0.0]
+
+
+def test_an_expanded_tensor_repeats_its_one_element(tmp_path):
+    body = ordered(("w", tensor(storage("0", 12), (5, 3), 4, (0, 1))))
+    write_zip(tmp_path / "x.pth", body, {"0": ROW.tobytes()})
+    found = files.read(tmp_path / "x.pth", "torch")["w"]
+    np.testing.assert_array_equal(found, np.tile(ROW[4:7], (5, 1)))
+
+
+def test_a_tensor_with_attributes_is_a_tensor(tmp_path):
+    numbers = [plain(x) for x in (0, (12,), (1,), False)]
+    made = group(storage("0", 12), *numbers, ordered())
+    rebuild = named("torch._utils", "_rebuild_tensor_v2")
+    kind = named("torch.nn.parameter", "Parameter")
+    call = named("torch._tensor", "_rebuild_from_type_v2")
+    body = ordered(("w", call + group(rebuild, kind, made, ordered()) + b"R"))
+    write_zip(tmp_path / "x.pth", body, {"0": ROW.tobytes()})
+    np.testing.assert_array_equal(files.read(tmp_path / "x.pth", "torch")["w"], ROW)
+
+
+def test_objects_without_tensors_beside_the_weights_are_left_out(tmp_path):
+    weights = ("w", tensor(storage("0", 12), (12,)))
+    arguments = opcodes(argparse.Namespace(lr=0.1, arch="resnet18"), "core")
+    write_zip(
+        tmp_path / "x.pth", ordered(weights, ("args", arguments)), {"0": ROW.tobytes()}
+    )
+    assert list(files.read(tmp_path / "x.pth", "torch")) == ["w"]
+    module = named("torch.nn", "Linear") + b")\x81" + ordered(weights) + b"b"
+    write_zip(tmp_path / "x.pth", ordered(("net", module)), {"0": ROW.tobytes()})
+    assert "'net' is a torch.nn.Linear, which is not read" in one_line(
+        tmp_path / "x.pth"
+    )
+
+
+def test_an_entry_without_tensors_is_not_taken_for_the_weights(tmp_path):
+    weights = ordered(("w", tensor(storage("0", 12), (12,))))
+    body = ordered(("model", ordered(("name", plain("resnet")))), ("net", weights))
+    write_zip(tmp_path / "x.pth", body, {"0": ROW.tobytes()})
+    assert list(files.read(tmp_path / "x.pth", "torch")) == ["net.w"]
