@@ -100,7 +100,8 @@ def test_imagenet_rates_equal_the_authors_at_every_progress(setting):
     np.testing.assert_allclose(rates(setting, steps, 4), golden["lr"], atol=1e-9)
     last = rates(setting, np.arange(89 * 4, 90 * 4), 4)
     assert (last == 0).all()
-    assert rates(setting, [0], 4, "shifted")[0] == golden["base_lr"] / 5
+    first = rates(setting, [0], 4, "shifted")[0]
+    assert first == golden["lr_initial"] == golden["base_lr"] / 5
 
 
 def test_imagenet_batch_norm_momentum_is_the_authors():

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ssl_tf import schedules
 from ssl_tf.ops import distribute
-from ssl_tf.optim import LARS, OPTIMIZERS, SGD
+from ssl_tf.optim import LARS, OPTIMIZERS, SGD, match
 
 FOLDER = Path(__file__).parent / "golden" / "selfclassifier"
 RULE, RATES = (np.load(FOLDER / f"{name}.npz") for name in ("lars", "schedules"))
@@ -77,7 +77,8 @@ def alike(ours, expected):
 
 def golden(variant):
     after = [{n: RULE[f"{variant}/step{k}/{n}"] for n in start()} for k in (1, 2, 3)]
-    kept = [n for n in start() if f"{variant}/mom3/{n}" in RULE]
+    kept = [n for n in start() if n != UNMADE["no_gradient"]]
+    assert sum(n.startswith(f"{variant}/mom3/") for n in RULE) == len(kept) == 10
     return after, {n: RULE[f"{variant}/mom3/{n}"] for n in kept}
 
 
@@ -87,12 +88,18 @@ def test_three_steps_move_weights_and_momenta_as_the_authors(variant):
     decay, _, _, adapted, no_bias = RULE[f"{variant}/cfg"]
     table = {NO_DECAY: 0.0} if no_bias else {}
     table[".*"] = float(decay)
-    optimizer = (LARS if adapted else SGD)(0.0, 0.9, weight_decay=table)
+    momentum = float(RULE["momentum"])
+    optimizer = (LARS if adapted else SGD)(0.0, momentum, weight_decay=table)
     expected = golden(variant)
     alike(by_ours(optimizer), expected)
     groups = dict(zip(RULE["names"].tolist(), RULE[f"{variant}/group_index"]))
     decays = lambda name: RULE[f"{variant}/group_wd"][groups[name]]
-    if adapted:  # the rule by hand is the authors', so that it can stand for them
+    for name in start():
+        np.testing.assert_allclose(match(table, name, 0.0), decays(name), rtol=1e-12)
+    if adapted:
+        constants = float(RULE["trust_coefficient"]), float(RULE["lars_eps"])
+        assert (optimizer.trust, optimizer.epsilon) == constants
+        # The rule by hand is the authors', so that it can stand for them.
         alike(expected, by_hand(decays))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ssl_tf import schedules
 from ssl_tf.optim import SGD, Adam, RMSprop
@@ -52,8 +53,7 @@ def test_the_studys_rates_are_its_list_and_in_force_one_step_late(tag):
     ours = schedules.rates(late, peak, every[: len(used)], steps, epochs)
     np.testing.assert_allclose(ours, used, rtol=1e-12, atol=1e-18)
     held = golden[f"{tag}/lr_in_force_at_optimizer_step_predictor"]
-    np.testing.assert_allclose(moves(ours[:20], peak), held[:20], rtol=1e-6)
-    assert (held == peak).all()
+    np.testing.assert_allclose(moves(ours, peak), held, rtol=1e-6)
 
 
 def moves(rates, peak):
@@ -63,10 +63,12 @@ def moves(rates, peak):
     sgd.peak = peak
     sgd.build([held])
     found = []
+    one = keras.ops.convert_to_tensor([1.0])
+    update = tf.function(lambda: sgd.apply([one], [held]))
     for rate in rates:
         held.assign([0.0])
         sgd.learning_rate.assign(rate)
-        sgd.apply([keras.ops.convert_to_tensor([1.0])], [held])
+        update()
         found.append(-float(held[0]))
     return found
 
@@ -91,7 +93,7 @@ def test_the_studys_trainer_steps_and_breaks_off_where_theirs_did(tag, epochs):
     batches = np.arange(epochs * steps)
     rates = schedules.rates(late, peak, batches, steps, planned)
     ones = keras.ops.convert_to_tensor([1.0])
-    found, moved, waiting = [], np.zeros(2), 0
+    found, waiting = [], 0
     for batch, rate in zip(batches, rates):
         before = np.array([variable[0], held[0]])
         sgd.learning_rate.assign(rate)
@@ -102,7 +104,7 @@ def test_the_studys_trainer_steps_and_breaks_off_where_theirs_did(tag, epochs):
             np.testing.assert_allclose(
                 moved, np.array([rate, peak]) * waiting / every, rtol=1e-3, atol=1e-6
             )
-            found.append([*divmod(batch, steps), rate])
+            found.append([*divmod(batch, steps), rate, moved[1] * every / waiting])
             waiting = 0
     theirs = golden[f"{tag}/epoch_batch"]
     count = int(np.sum(theirs[:, 0] < epochs))
@@ -110,7 +112,9 @@ def test_the_studys_trainer_steps_and_breaks_off_where_theirs_did(tag, epochs):
     np.testing.assert_allclose(
         [row[2] for row in found], golden[f"{tag}/lr_base"][:count], rtol=1e-12
     )
-    assert (golden[f"{tag}/lr_predictor"] == peak).all()
+    np.testing.assert_allclose(
+        [row[3] for row in found], golden[f"{tag}/lr_predictor"][:count], rtol=1e-5
+    )
 
 
 def test_gradients_between_steps_are_forgotten_where_the_study_did():
@@ -144,9 +148,9 @@ def test_simsiams_imagenet_rates_are_the_authors_in_every_epoch():
         ours = schedules.rates(schedules.cosine_epochs, peak, every, 3, epochs)
         theirs = golden[f"official_{name}/lr"].repeat(3)
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-18)
+    ours = schedules.rates(schedules.cosine_epochs, 0.1, np.arange(100), 1, 100)
     held = golden["official_pretrain/lr_predictor_fixed"]
-    np.testing.assert_allclose(moves(ours[:9], 0.1), held[:9], rtol=1e-6)
-    assert (held == held[0]).all()
+    np.testing.assert_allclose(moves(ours, 0.1), held, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("tag", "rate"), [("sgd_1e-2", 1e-2), ("adam_1e-4", 1e-4)])

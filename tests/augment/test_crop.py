@@ -198,8 +198,10 @@ def test_simsiams_crop_and_the_resized_images_come_out_within_a_level():
     for method, name, image in (
         ("lanczos", "lanczos_resize_32to96", SCAT["img32"]),
         ("bilinear", "bilinear_32to96_patch", SCAT["img96"][32:64, 32:64]),
+        ("bilinear", "bilinear_10to32", SCAT["img32"][:10, :10]),
     ):
-        whole = planes.back(crop.whole(tf.constant(image[None]), 96, method))[0]
+        size = len(SCAT[name])
+        whole = planes.back(crop.whole(tf.constant(image[None]), size, method))[0]
         assert np.abs(whole.numpy() - SCAT[name]).max() <= 1
 
 
@@ -255,6 +257,18 @@ def test_interpolation_is_g_simclrs(shape):
     ours = crop.fit_one(tf.constant(found["img"]), size, fit="interpolate") / 255
     np.testing.assert_allclose(ours, found[f"tf_{shape}"], 0, 1e-6)
     assert np.abs(ours - found[f"cv2_{shape}"]).max() <= 1 / 255
+
+
+def test_interpolation_is_g_simclrs_along_each_axis_by_itself():
+    """To 24 x 20 pixels: we make squares alone, but each axis is scaled as theirs."""
+    found = golden.load("gsimclr/resize")
+    height, width = found["img"].shape[:2]
+    fit = lambda x, size: crop.fit_one(tf.constant(x), size, fit="interpolate").numpy()
+    rows = fit(np.eye(height, dtype=np.float32)[:, None], 24)[:, 0]  # [24, 37]
+    columns = fit(np.eye(width, dtype=np.float32)[None], 20)[0]  # [20, 53]
+    ours = np.einsum("rh,cw,hwk->rck", rows, columns, found["img"] / 255)
+    np.testing.assert_allclose(ours, found["tf_24x20"], 0, 1e-6)
+    assert np.abs(ours - found["cv2_24x20"]).max() <= 1 / 255
 
 
 @pytest.mark.parametrize("shape", [(37, 80), (30, 31)])

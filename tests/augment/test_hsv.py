@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from augment import golden
-from ssl_tf.augment import hsv, hue, planes
+from ssl_tf.augment import contrastive, hsv, hue, planes
 from ssl_tf.ops import draws
 
 GOLDEN = golden.load("gsimclr/color_ops")
@@ -32,6 +32,22 @@ def test_grey_is_the_notebooks():
     ours = planes.back(hsv.grey(planes.of(tf.constant(GOLDEN["x"]))))
     np.testing.assert_allclose(ours, GOLDEN["drop_imagenet"], 0, 1e-6)
     np.testing.assert_allclose(hsv.LUMA, GOLDEN["gray_weights"], 1e-6)
+
+
+def test_flipped_and_dropped_colours_are_the_notebooks():
+    """The notebook for CIFAR computes grey images and returns the coloured ones."""
+    x, keys = tf.repeat(GOLDEN["x"], 8, axis=0), draws.seeds(0, 0, tf.range(32), 0)
+    plain = contrastive.gsimclr(p_jitter=0.0, p_drop=0.0).change(x, keys).numpy()
+    turned = [i for i in range(32) if not np.array_equal(plain[i], x[i])]
+    assert 8 <= len(turned) <= 24
+    for i, image in enumerate(plain):
+        name = "flip" if i in turned else "drop_cifar"
+        np.testing.assert_array_equal(image, GOLDEN[name][i // 8])
+    grey = contrastive.gsimclr(p_jitter=0.0, p_drop=1.0).change(x, keys).numpy()
+    for i, image in enumerate(grey):
+        expected = GOLDEN["drop_imagenet"][i // 8]
+        expected = expected[:, ::-1] if i in turned else expected
+        np.testing.assert_allclose(image, expected, 0, 1e-6)
 
 
 def test_a_pixel_without_a_positive_value_becomes_grey():

@@ -29,6 +29,11 @@ def test_the_notebook_order_is_the_authors(name):
     np.testing.assert_array_equal(guided.ranks(labels), GOLDEN[f"{name}_rank"])
     np.testing.assert_array_equal(rows, GOLDEN[f"{name}_batches_stable"])
     assert rows.dtype == np.int64
+    order = GOLDEN[f"{name}_order_stable"]
+    np.testing.assert_array_equal(rows.ravel(), order[: rows.size])
+    pandas = GOLDEN[f"{name}_order_pandas_here"]  # ties in any order
+    ranks = guided.ranks(labels)
+    np.testing.assert_array_equal(ranks[pandas], ranks[order])
     dropped = GOLDEN[f"{name}_dropped_stable"]
     assert set(range(len(labels))) - set(rows.ravel()) == set(dropped.tolist())
     own = [np.unique(labels[row], return_counts=True)[1] for row in rows]

@@ -107,6 +107,8 @@ def test_detections_are_detectron2s(length, compiled):
         boxes, valid = rescale(found.boxes, found.valid, size, original)
         assert np.all(valid[0])
         np.testing.assert_allclose(boxes[0], wanted["post_boxes0"], rtol=0, atol=1e-3)
+        scores = wanted["post_scores0"]  # of the boxes that are left, in their order
+        np.testing.assert_allclose(found.scores[0], scores, rtol=0, atol=1e-5)
 
 
 def test_boxes_that_rescaling_empties_are_dropped():

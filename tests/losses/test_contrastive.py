@@ -49,6 +49,18 @@ def test_it_is_the_loss_of_scatsimclr(case):
             np.testing.assert_allclose(ours, get(f"{name}_{kind}"), atol=1e-6)
 
 
+def test_negatives_are_all_images_but_ones_own_in_either_view():
+    """A column that looks like the anchor is taken for it, if it is a negative."""
+    kept = GUIDED["negative_mask_B3"]
+    for image in range(3):
+        for column in range(6):
+            z = np.eye(6, dtype=np.float32)
+            z[image + 3] = np.sqrt(0.5) * (z[image] + z[image + 3])
+            z[column] = z[image]
+            _, match = nt_xent([z[:3], z[3:]], 0.5)
+            assert (match.numpy()[image] < 1) == kept[image, column]
+
+
 def by_hand(views, temperature):
     """The equation, one anchor and one positive at a time, in float64."""
     vectors = [[np.asarray(z, np.float64) for z in view] for view in views]

@@ -117,8 +117,13 @@ def test_replicas_share_one_loss_and_its_gradient(two_replicas):
     loss, gradients = tf.function(lambda x: two_replicas.run(local, (x,)))(parts)
     values = two_replicas.experimental_local_results
     np.testing.assert_allclose(values(loss), arrays["rank_losses"], rtol=2e-5)
-    single, _ = value_and_gradients(logits, *hyper)
+    single, slopes = value_and_gradients(logits, *hyper)
     np.testing.assert_allclose(single, arrays["single_loss"], rtol=2e-5)
+    for h, head in enumerate(slopes):
+        for v, ours in enumerate(head):
+            theirs = arrays[f"single_grad_h{h}_v{v}"]
+            limit = 1e-4 * np.abs(theirs).max() + 1e-6
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=limit)
     for h, head in enumerate(gradients):
         for v, ours in enumerate(head):
             theirs = arrays[f"rank_grad_h{h}_v{v}"]

@@ -90,6 +90,11 @@ def test_three_updates_are_the_authors():
     named = {"/".join(v.path.split("/")[-2:]): v for v in method.weights}
     places = {v.path: i for i, v in enumerate(method.trainable_variables)}
     step = tf.function(lambda: method.gradients(batch, adam))
+    held = method.get_weights()
+    for view, name in zip(views, ("step0_z1", "step0_z2")):
+        z = method.project(method.features(view, training=True)[0])[-1]
+        np.testing.assert_allclose(z, golden[name], rtol=0, atol=1e-4)
+    method.set_weights(held)
     for number, tolerance in enumerate((1e-5, 1e-3, 1e-3)):
         gradients, terms = step()
         wanted = golden[f"step{number}_loss"]
@@ -110,6 +115,10 @@ def test_three_updates_are_the_authors():
                 assert error.max() <= 2 * RATE * (number + 1) + 1e-6, theirs
                 if number == 0:
                     assert (error < 1e-5).mean() >= 0.99, theirs
+    # The norm before their adapter is out of use: theirs never moves it, we have none.
+    unused = golden["scatnet_bn_weight_after"]
+    same = official.value("_scatnet_bn.weight", unused.shape)
+    np.testing.assert_array_equal(unused, same)
     for part, ours in (("mean", "moving_mean"), ("var", "moving_variance")):
         wanted = golden[f"after2:_adapter_network.1.running_{part}"]
         # The weights behind it differ by up to two rates a step: Adam takes signs.

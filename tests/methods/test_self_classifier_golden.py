@@ -1,8 +1,8 @@
 """Self-Classifier's whole update against the authors' training loop.
 
 Plain SGD at a rate of 1 is run in float64: in float32 a ReLU is on the other side of
-zero at the fourth update, which moves one kernel's weight by 2.4e-3 of the 2e-3
-allowed, with either convolution library; in float64 no weight is further than 1.6e-4.
+zero at the fourth update, which moves one weight of a kernel by 2.4e-3 where 2e-3 is
+allowed, with either convolution library; in float64 no weight is off by 1.6e-4.
 """
 
 import contextlib

@@ -1,6 +1,7 @@
 """SSAL equals the authors' code: forward passes, updates, losses, joint prediction."""
 
 import golden_models
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -39,28 +40,51 @@ def test_forward_passes_equal_the_authors(name):
     assert f"logits{len(ours)}" not in golden
     for k, logits in enumerate(ours):
         assert relative(logits, golden[f"logits{k}"]) < 1e-5
+    for k, logits in enumerate(ours):
+        shares = tf.nn.softmax(logits)
+        np.testing.assert_allclose(shares, golden[f"probs{k}"], rtol=0, atol=1e-5)
     features, *tapped = method.forward(golden["x"], False)
     assert relative(features, golden["gap"]) < 1e-5
+    assert len(tapped) == len(ours) - 1
     for k, tap in enumerate(tapped):
         assert tuple(tap.shape) == tuple(golden[f"tap{k}_shape"])
         assert relative(tap[:, ::4, ::4, :8], golden[f"tap{k}_slice"]) < 1e-5
         moments = [np.mean(tap, dtype=np.float64), np.std(tap, dtype=np.float64)]
-        np.testing.assert_allclose(moments, golden[f"tap{k}_mean_std"], rtol=1e-4)
+        np.testing.assert_allclose(moments, golden[f"tap{k}_mean_std"], rtol=1e-5)
+        pooled = pooled_by(method.branches[k])(tap)
+        assert relative(pooled, golden[f"aux{k}_gap"]) < 1e-5
     assert sum(p > 0 for p in optimizer.penalties) == golden["l2_terms"]
     np.testing.assert_allclose(optimizer.penalty(), golden["l2_sum"], rtol=1e-6)
 
 
-def labels(method, label):
-    """The label of each output: fine, then the group of each branch."""
-    return [label, *(np.array(groups)[label] for groups in method.groups)]
+def pooled_by(branch):
+    """From what a branch hangs on to what its last pooling gives, `[B, c]`."""
+    pools = keras.layers.GlobalAveragePooling2D
+    last = [layer for layer in branch.layers if isinstance(layer, pools)][-1]
+    return keras.Model(branch.input, last.output)
 
 
-def losses(method, x, label):
-    outputs = zip(method.outputs(x), labels(method, label), strict=True)
-    return [
-        float(np.mean(cross_entropy(logits, own, method.smoothing)))
-        for logits, own in outputs
-    ]
+def told(method, optimizer, golden, training=False):
+    """The authors' row of a batch: total loss, each head's loss, each head's accuracy.
+
+    In training mode batch norms use the batch; their running statistics stay.
+    """
+    before, label = method.get_weights(), golden["y"]
+    outputs = method.outputs(golden["x"], training)
+    method.set_weights(before)
+    of = [label, *(np.array(groups)[label] for groups in method.groups)]
+    pairs = list(zip(outputs, of, strict=True))
+    losses = [np.mean(cross_entropy(q, own, method.smoothing)) for q, own in pairs]
+    total = np.dot([1, *method.weights_of_branches], losses)
+    total += float(optimizer.penalty())
+    return np.array([total, *losses, *(np.mean(hit(q, own)) for q, own in pairs)])
+
+
+def assert_told(ours, theirs, tolerance):
+    """Losses within a share of theirs, accuracies exactly."""
+    count = len(theirs) // 2 + 1
+    np.testing.assert_allclose(ours[:count], theirs[:count], rtol=tolerance)
+    np.testing.assert_array_equal(ours[count:], theirs[count:])
 
 
 @pytest.mark.parametrize(
@@ -69,18 +93,11 @@ def losses(method, x, label):
 def test_losses_and_penalties_equal_the_authors(name):
     golden = arrays(f"train_{name}")
     method, optimizer = golden_models.build(name)
-    count = len(method.taps) + 1
-    ours = losses(method, golden["x"], golden["y"])
-    np.testing.assert_allclose(ours, golden["test_before"][1 : 1 + count], rtol=1e-4)
+    assert_told(told(method, optimizer, golden), golden["test_before"], 1e-4)
     np.testing.assert_allclose(optimizer.penalty(), golden["l2_before"], rtol=1e-6)
     assert sum(p > 0 for p in optimizer.penalties) == golden["n_l2_terms"]
-    hits = zip(method.outputs(golden["x"]), labels(method, golden["y"]))
-    shares = [float(np.mean(hit(logits, own))) for logits, own in hits]
-    np.testing.assert_allclose(shares, golden["test_before"][1 + count :])
     weights = [1, *method.weights_of_branches]
     np.testing.assert_allclose(weights, golden["loss_weights"])
-    total = np.dot(weights, ours) + float(optimizer.penalty())
-    np.testing.assert_allclose(total, golden["test_before"][0], rtol=1e-4)
 
 
 def test_three_updates_equal_the_authors():
@@ -94,12 +111,12 @@ def test_three_updates_equal_the_authors():
         "index": tf.range(8, dtype=tf.int64),
     }
     loop.feed(lambda part: tf.data.Dataset.from_tensors(batch).repeat())
-    totals = []
-    for _ in range(3):
+    for theirs in golden["train_steps"]:
         penalty = float(optimizer.penalty())
+        ours = told(method, optimizer, golden, training=True)
+        assert_told(ours, theirs, 1e-4)
         terms, _ = loop.run([0.002])
-        totals.append(terms[0, 0] + penalty)
-    np.testing.assert_allclose(totals, golden["train_steps"][:, 0], rtol=1e-4)
+        np.testing.assert_allclose(terms[0, 0] + penalty, ours[0], rtol=1e-6)
     own = {role(v.path, "preact_resnet"): np.asarray(v) for v in method.weights}
     checked = 0
     for key, value in golden.items():
@@ -110,13 +127,8 @@ def test_three_updates_equal_the_authors():
             ours = own[key.removeprefix("after:")]
             np.testing.assert_allclose(ours, value, **tolerance, err_msg=key)
             checked += 1
-        elif key.startswith("after_first4096:"):
-            ours = own[key.partition(":")[2]].ravel()[:4096]
-            np.testing.assert_allclose(ours, value.ravel(), atol=1e-4)
-            checked += 1
-    assert checked >= 20
-    after = losses(method, golden["x"], golden["y"])
-    np.testing.assert_allclose(after, golden["test_after"][1:4], rtol=2e-4)
+    assert checked == sum(key.startswith("after") for key in golden) == 22
+    assert_told(told(method, optimizer, golden), golden["test_after"], 2e-4)
 
 
 def powers(golden, prefix):
@@ -129,7 +141,7 @@ def test_joint_prediction_equals_the_authors(prefix, branches):
     fine, label = golden[f"{prefix}_fine_probs"], golden[f"{prefix}_labels"]
     coarse = [golden[f"{prefix}_aux{k}_probs"] for k in range(branches)]
     groups = [golden[f"{prefix}_group{k}"] for k in range(branches)]
-    assert len(powers(golden, prefix)) >= 3
+    assert len(powers(golden, prefix)) == {"toy": 3, "c100": 4}[prefix]
     for key in powers(golden, prefix):
         used = 1 if "single" in key else branches
         power = float(key.rpartition("eta")[2])
@@ -137,6 +149,8 @@ def test_joint_prediction_equals_the_authors(prefix, branches):
         np.testing.assert_allclose(joint, golden[key], atol=1e-6, err_msg=key)
         accuracy = np.mean(joint.argmax(axis=1) == label)
         assert accuracy == golden[key.replace("joint", "acc")]
+    if prefix == "c100":
+        assert np.mean(fine.argmax(axis=1) == label) == golden["c100_base_acc"]
 
 
 def test_an_all_zero_row_of_the_joint_prediction_stays_zero():
@@ -158,7 +172,7 @@ def test_imagenet_loss_and_metrics_equal_the_authors():
     np.testing.assert_allclose(sum(parts), golden["loss_total"], rtol=1e-5)
     scores = np.asarray(joint_log_scores(fine, coarse, groups, 0.3))
     unnormalised = golden["joint_unnormalised_eta0.3"]
-    np.testing.assert_allclose(np.exp(scores), unnormalised, rtol=2e-5, atol=1e-12)
+    assert relative(np.exp(scores), unnormalised) < 1e-5
     for k in (1, 5):
         metric = lambda name, k=k: golden[f"metric:{name}"]
         assert np.mean(hit(fine, label, k)) == metric(f"base top{k} acc")

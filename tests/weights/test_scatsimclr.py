@@ -73,6 +73,8 @@ def test_every_stage_and_a_training_pass_are_the_authors():
         np.testing.assert_allclose(ours, wanted, atol=1e-4, err_msg=name)
     h = method.backbone(GOLDEN["xb"].transpose(0, 2, 3, 1), training=True)
     np.testing.assert_allclose(h, GOLDEN["scatsimclr8_J2_L4_h_train"], atol=1e-4)
+    z = method.project(h)[-1]
+    np.testing.assert_allclose(z, GOLDEN["scatsimclr8_J2_L4_z_train"], atol=1e-4)
     moved = "scatsimclr8_J2_L4_after_train_fwd:_adapter_network"
     for ours, theirs in (("stem_norm", "1"), ("stage2_block4_norm2", "4.3.bn2")):
         layer = method.backbone.get_layer(ours)

@@ -18,6 +18,8 @@ from ssl_tf.errors import BadInput
 from ssl_tf.weights import files, keras_files, port, tables, wiring
 
 SLOW = ["densenet190-40_ssal"]
+# The authors' names and wiring are known of these, their outputs are not.
+UNKNOWN = ["wrn28-10_ssal"]
 IMAGENET = {"baseline": "supervised", "ssal": "ssal"}
 
 
@@ -60,7 +62,7 @@ def test_official_keras_files_give_the_authors_outputs(tmp_path, model):
     for name, wanted in roles.items():
         assert role(f"{names[name]}/kernel", known) == f"{wanted}/kernel"
     assert compared == len(roles) == len(names)
-    if not (GOLDEN / f"forward_{model}.npz").exists():
+    if model in UNKNOWN:
         return
     golden = np.load(GOLDEN / f"forward_{model}.npz")
     outputs = logits(method, golden["x"])
