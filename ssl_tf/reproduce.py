@@ -92,7 +92,7 @@ def show_list():
     print(f"{'ID':<38}{'PFLOP':>8}  on two cores ({speed}); variant")
     for name, entry in results.catalogue()["experiments"].items():
         if not entry.get("trained", True):
-            print(f"  {name:<36}{'':>8}  others' weights, with --pretrained")
+            print(f"  {name:<36}{'':>8}  others' weights, only evaluated")
             continue
         path = config.home() / "configs" / f"{entry['config']}.yaml"
         spec = config.load(path, entry.get("variant"))
@@ -108,16 +108,14 @@ def show_list():
 
 
 def train(names, root, options):
-    """Trains and evaluates experiments, seed by seed."""
-    for name in names:
-        if not results.catalogue()["experiments"][name].get("trained", True):
-            raise BadInput(
-                f"{name}: evaluates others' weights and trains nothing; add "
-                "--pretrained."
-            )
+    """Trains and evaluates experiments, seed by seed; others' weights once."""
     cli.import_tensorflow()
+    failed = 0
     for name in names:
         entry = results.catalogue()["experiments"][name]
+        if not entry.get("trained", True):
+            failed = pretrained([name], root, options) or failed
+            continue
         variant = chosen_variant(entry, options) or "default"
         print(f"{name}: {entry['config']}, variant {variant}", file=sys.stderr)
         kept = {}
@@ -128,7 +126,7 @@ def train(names, root, options):
                 spec["init"] = {"run": str(begun(start, root, seed, options))}
             trained(folder, spec, origin, options, kept)
             evaluate(folder, spec, options.datadir)
-    return 0
+    return failed
 
 
 def begun(name, root, seed, options):

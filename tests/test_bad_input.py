@@ -90,7 +90,6 @@ from ssl_tf.methods import SSAL
         ),
         (evaluate.main, ["runs/none", "terms"], "is not a run folder"),
         (reproduce.main, ["resnet51_ssal"], "unknown experiment 'resnet51_ssal'"),
-        (reproduce.main, ["selfclassifier_table3"], "trains nothing; add --pretrained"),
         (reproduce.main, ["--seeds", "0"], "--seeds 0: must be 1 or more."),
         (reproduce.main, ["--demo", "sal"], "--demo: unknown method 'sal'"),
         (plan.main, ["--method", "ssal", "--dataset", "folder"], "needs --datadir"),

@@ -258,6 +258,20 @@ def test_an_experiment_runs_its_variant_once_or_ours(own, more, ours, runs_as):
     assert reproduce.chosen_variant({"variant": own}, options) == runs_as
 
 
+def test_a_tables_rows_of_others_weights_are_evaluated_not_trained(monkeypatch):
+    done = []
+    take = lambda kind: lambda name, *_: done.append((kind, name)) or (None, {}, None)
+    monkeypatch.setattr(reproduce, "place", take("trained"))
+    monkeypatch.setattr(reproduce, "trained", lambda *_: None)
+    monkeypatch.setattr(reproduce, "evaluate", lambda *_: None)
+    own = lambda names, *_: done.append(("evaluated", *names)) or 2
+    monkeypatch.setattr(reproduce, "pretrained", own)
+    options = types.SimpleNamespace(seeds=1, datadir=None, ours=False, variant=None)
+    names = [f"simsiam_table3_resnet18_{kind}" for kind in ("none", "imagenet")]
+    assert reproduce.train(names, "runs", options) == 2  # as evaluating them ended
+    assert done == [("trained", names[0]), ("evaluated", names[1])]
+
+
 def test_held_out_images_are_evaluated_where_a_paper_has_a_number_of_them():
     paper = {"source": "t", "terms": {"accuracy": 0.5, "validation_accuracy": 0.6}}
     paper["finetune"] = {"validation_accuracy": 0.6}  # measures both splits itself
