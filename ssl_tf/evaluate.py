@@ -1,5 +1,8 @@
 """Runs one evaluation of one finished run; the result joins its results.jsonl.
 
+Classes of images that are not the run's are matched by name, and the result is called
+otherwise, e.g. terms@3fa9c1.
+
 python -m ssl_tf.evaluate runs/ssal/resnet18_digits/seed0 terms
 python -m ssl_tf.evaluate RUN knn --set k=[20,200] temperature=0.07
 python -m ssl_tf.evaluate RUN linear --level p1 p2 p3

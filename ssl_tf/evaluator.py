@@ -167,7 +167,9 @@ class Run:
         A run without a fingerprint is known by its classes only, which is said. Where
         `changes` read other images of the data set, nothing is compared.
         """
-        if set(changes or ()) - set(experiment.Data._fields):
+        mine, changes = self.spec["data"], changes or {}
+        changed = {k for k in changes if k not in mine or mine[k] != changes[k]}
+        if changed - set(experiment.Data._fields):
             return None
         kept, found = fingerprint.known(self.facts), opened.fingerprint
         if kept is not None:
@@ -207,6 +209,10 @@ def named(
 ):
     """Runs one evaluation of a finished run.
 
+    Images that are not the run's are judged all the same, by class name where its
+    outputs stand for classes; the result then is called `<evaluation>@<6 digits>`, of
+    their fingerprint. One line says so. In a folder that is read-only nothing is kept.
+
     Numbers go to `results.jsonl`, arrays to `<evaluation>_<name>.npy`, features that
     later evaluations need again to `features/`.
 
@@ -226,7 +232,8 @@ def named(
         `(what the result is called, see label, {name: number or array})`.
 
     Raises:
-        BadInput: not a finished run, unknown evaluation or argument.
+        BadInput: not a finished run, unknown evaluation or argument, or images of
+            classes that the run does not tell apart.
     """
     spec = runs.stored(folder)
     found = schema.find(EVALUATIONS, name, "evaluation")
@@ -265,12 +272,7 @@ def named(
     called = label(name, found, given, changes or {}, dataset, weights)
     if own and (other := done.other(opened, data)):
         called += "" if dataset else f"@{fingerprint.key(opened.fingerprint)[:6]}"
-        how = ", matched by class name," if meets else ""
-        print(
-            f"{folder}: was trained on other data, here are {other}; the result{how} "
-            f"is kept as {called}.",
-            file=sys.stderr,
-        )
+        told(folder, other, meets, called)
     keeps = runs.writable(done.folder)
     place = done.folder / store.FOLDER if keeps and keep != "none" else None
     context = {"method": done.method, "recipes": done.parts.recipes}
@@ -296,18 +298,32 @@ def named(
     }
     record |= {"data": data} if data else {}
     record |= {"features": keep} if keep == "float16" else {}
-    record |= runs.identity(folder)
-    if opened is not None:
-        seen = {"train": opened.train, "test": getattr(opened, split)}
-        record["images"] = {
-            k: fingerprint.key(fingerprint.part(x)) for k, x in seen.items()
-        }
+    record |= runs.identity(folder) | seen(opened, split)
     if keeps:
         runs.append_result(folder, record)
         keep_arrays(done, called, values)
     else:
         print(f"{folder}: is read-only; the result is not kept.", file=sys.stderr)
     return called, values
+
+
+def told(folder, other, meets, called):
+    """Says that images are not the run's, and what the result is called."""
+    how = ", matched by class name," if meets else ""
+    print(
+        f"{folder}: was trained on other data, here are {other}; the result{how} is "
+        f"kept as {called}.",
+        file=sys.stderr,
+    )
+
+
+def seen(opened, split):
+    """`{"images": {"train", "test": 12 hex digits of the images that were used}}`."""
+    if opened is None:
+        return {}
+    used = {"train": opened.train, "test": getattr(opened, split)}
+    key = lambda source: fingerprint.key(fingerprint.part(source))
+    return {"images": {name: key(source) for name, source in used.items()}}
 
 
 RANDOM = "random"  # the name of weights that were never trained

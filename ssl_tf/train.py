@@ -1,5 +1,7 @@
 """Trains one config; resumes if it was interrupted, returns at once if it is done.
 
+A run is of its images, wherever they lie: on others it neither goes on nor is done.
+
 python -m ssl_tf.train --method ssal --arch densenet190
 python -m ssl_tf.train --method ssal --dataset digits --seed 1 --set train.epochs=5
 python -m ssl_tf.train --list

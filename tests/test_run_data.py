@@ -264,6 +264,9 @@ def test_images_of_some_classes_are_judged_by_name_and_kept_apart(judged, capsys
     assert f"kept as {other['evaluation']}" in told
     assert own["images"].keys() == other["images"].keys() == {"train", "test"}
     assert own["images"]["test"] != other["images"]["test"]
+    with pytest.raises(BadInput, match="no test image is of class 'w'"):
+        groups = {"changes": {"groups": [2]}}
+        evaluator.evaluate(folder, "confusion", root=root / "few", **groups)
     with pytest.raises(BadInput, match="classes v are not among the 4") as error:
         evaluator.evaluate(folder, "confusion", root=root / "more")
     assert "\n" not in str(error.value)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ssl_tf.data.groupings import generate
+from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import scoring
 from ssl_tf.evaluation.features import extract
 from ssl_tf.schema import Annotated, Count, Range
@@ -34,11 +35,18 @@ def confusion(
         "matrix": [C, C], "groups_<k>": [C], ...}`.
 
     Raises:
-        BadInput: images without labels.
+        BadInput: images without labels, or groups where a class has no image.
     """
     scoring.same_columns(method, test, "confusion")
-    logits = extract(lambda x: method(x, training=False), test, what="predictions")
     label = scoring.labels(test, "confusion")
+    names = test.source.classes
+    lacking = set(range(len(names))) - set(label.tolist())
+    if groups and lacking:
+        raise BadInput(
+            f"confusion.groups: no {test.source.split} image is of class "
+            f"{names[min(lacking)]!r}; groups need confusions of every class."
+        )
+    logits = extract(lambda x: method(x, training=False), test, what="predictions")
     table = matrix(logits, label, soft)
     found = scoring.summary(logits, label)
     made = {
