@@ -76,6 +76,8 @@ def open_scenes(parts, root, classes=None):
     normal = opening.normalisation(parts.data.norm, train)
     masks = parts.method.func.masks
     train = instances.for_training(train, masks)
+    for split in (train, test):
+        instances.check_sizes(split)
     if parts.data.limit is not None:
         train = instances.limited(train, parts.data.limit, parts.data.draw)
     if train.size < parts.train.batch_size:

@@ -2,15 +2,28 @@
 
 import numpy as np
 
-from ssl_tf.data.instances import EMPTY, Objects, sides
+from ssl_tf.data.instances import EMPTY, Objects, clipped, sides
 from ssl_tf.errors import BadInput
 
 BEYOND = 1.0  # pixels a box may leave its image by; it is clipped without a word
+SHARES = 1.01  # all boxes of a file below this are shares of the image, not pixels
 NOTES = {
     "empty": ("object{s} with an empty box", "dropped in training", ""),
+    "repeated": ("object{s} annotated once more, all alike", "counted once", ""),
+    "bare": (
+        "object{s} without an outline",
+        "boxes are learnt (faster_rcnn), masks are not (mask_rcnn leaves them out)",
+        "",
+    ),
+    "zero": (
+        "box{es} that start at 0 where VOC counts pixels from 1",
+        "clipped to the image",
+        "add 1 to all corners if they count from 0",
+    ),
     "beyond": ("box{es} over the edge of the image", "clipped to it", ""),
     "short": ("outline{s} of fewer than three corners", "dropped", ""),
     "odd": ("outline{s} with an odd number of coordinates", "dropped", ""),
+    "strange": ("outline{s} of what is no number", "dropped", ""),
     "unused": (
         "image{s} that no annotation lists",
         "not used",
@@ -45,12 +58,19 @@ class Faults:
 def objects(rows, size, where, faults):
     """`Objects` of one image, impossible boxes left out.
 
+    Boxes that leave it by more than `BEYOND` are cut to the image; of objects that are
+    alike in all (but for being difficult) one is kept.
+
     Args:
-        rows: list of `(box x1 y1 x2 y2, label, difficult, crowd, polygons)`.
+        rows: list of `(box x1 y1 x2 y2, label, difficult, crowd, polygons)`, perhaps
+            with area and mask behind, see `Objects`.
         size: height and width.
         where: text that names the image.
         faults: `Faults`, told of boxes that are outside or empty.
     """
+    rows, repeated = once(rows)
+    for _ in range(repeated):
+        faults.note("repeated", where)
     boxes = np.array([row[0] for row in rows], np.float64).reshape(-1, 4)
     label, difficult, crowd = ([row[i] for row in rows] for i in (1, 2, 3))
     own = Objects(
@@ -59,7 +79,10 @@ def objects(rows, size, where, faults):
         np.array(difficult, bool),
         np.array(crowd, bool),
         tuple(row[4] for row in rows),
+        *zip(*(row[5:] for row in rows)),
     )
+    if own.area is not None:
+        own = own._replace(area=np.array(own.area, np.float64))
     bad = wrong(boxes, size)
     for box in boxes[bad]:
         written = ", ".join(f"{x:g}" for x in box)
@@ -68,10 +91,25 @@ def objects(rows, size, where, faults):
             f"{size[1]}x{size[0]} pixels",
             "mend the annotation, or remove that object",
         )
-    for kind, which in (("empty", empty(boxes)), ("beyond", over(boxes, size))):
+    beyond = over(boxes, size)
+    for kind, which in (("empty", empty(boxes)), ("beyond", beyond)):
         for _ in range(int((which & ~bad).sum())):
             faults.note(kind, where)
+    own.boxes[beyond] = clipped(own.boxes[beyond], size)
     return own.kept(~bad) if bad.any() else own
+
+
+def once(rows):
+    """`(rows without repetitions, how many were left out)`; see `objects`."""
+    if len({row[0] for row in rows}) == len(rows):
+        return rows, 0
+    found = {}
+    for row in rows:
+        box, label, difficult, crowd, polygons, *_ = row
+        like = (box, label, crowd, tuple(p.tobytes() for p in polygons))
+        if like not in found or (found[like][2] and not difficult):
+            found[like] = row
+    return list(found.values()), len(rows) - len(found)
 
 
 def wrong(boxes, size):
@@ -99,19 +137,85 @@ def outlines(lists, where, faults):
     """Tuple of float32 `[k, 2]` from lists of x, y, x, y, ...; the short ones dropped.
 
     Args:
-        lists: of numbers.
+        lists: of numbers or of pairs x, y; or one such list.
         where: text that names the object.
         faults: `Faults`.
     """
     found = []
+    if lists and not any(isinstance(part, (list, tuple)) for part in lists):
+        lists = [lists]  # one outline, not in a list of outlines
+    elif len(lists) > 2 and all(len(part) == 2 for part in lists):
+        lists = [lists]  # one outline of pairs
     for numbers in lists:
-        if len(numbers) % 2:
+        try:
+            numbers = np.array(numbers, np.float64).ravel()
+        except (TypeError, ValueError):
+            numbers = np.array([np.nan])
+        if not np.isfinite(numbers).all():
+            faults.note("strange", where)
+        elif len(numbers) % 2:
             faults.note("odd", where)
         elif len(numbers) < 6:
             faults.note("short", where)
         else:
-            found.append(np.array(numbers, np.float32).reshape(-1, 2))
+            found.append(numbers.astype(np.float32).reshape(-1, 2))
     return tuple(found)
+
+
+def convention(boxes, sizes, area=None, outlines=None):
+    """What is wrong with all boxes of a file that should be x, y, width, height.
+
+    Args:
+        boxes: float64 `[n, 4]`, as written.
+        sizes: `[n, 2]` height and width of their images.
+        area: float64 `[n]` as written, NaN where unknown; or `None`.
+        outlines: float `[n, 4]`, the boxes around outlines, NaN where there is none; or
+            `None`.
+
+    Returns:
+        `(text, mend)`, or `None` if nothing speaks against it.
+    """
+    whole = np.isfinite(boxes).all(axis=1)
+    if not whole.any():
+        return None
+    if boxes[whole].max() <= SHARES and boxes[whole].any() and sizes.min() > 10:
+        return (
+            "its boxes are shares of the image (0 to 1), not pixels",
+            "multiply them by the width and height of the images",
+        )
+    if outlines is None and area is None:
+        return None
+    x, y, c, d = boxes.T
+    corners = np.stack([x, y, c, d], axis=1)
+    usual = np.stack([x, y, x + c, y + d], axis=1)
+    height, width = sizes.T
+    ordered = (c > x) & (d > y) & (c <= width + BEYOND) & (d <= height + BEYOND)
+    if not ordered[whole].all():
+        return None
+    evidence = []
+    known = whole & ~np.isnan(outlines).any(axis=1)
+    if known.any():
+        apart = [
+            np.abs(b[known] - outlines[known]).max(axis=1) for b in (usual, corners)
+        ]
+        evidence.append(np.median(apart[0]) > 2 + 2 * np.median(apart[1]))
+    known = whole & (area > 0)
+    if not evidence and known.any():
+        apart = [
+            np.median(np.abs(a / area[known] - 1))
+            for a in ((c * d)[known], ((c - x) * (d - y))[known])
+        ]
+        if min(apart) < 0.01:
+            evidence.append(apart[1] < apart[0])
+    if not evidence:
+        beyond = [over(b[None], s)[0] for b, s in zip(usual[whole], sizes[whole])]
+        evidence.append(any(beyond))
+    if not evidence[0]:
+        return None
+    return (
+        "its boxes are corners (x1, y1, x2, y2), not x, y, width, height",
+        "subtract x1 from x2 and y1 from y2",
+    )
 
 
 def told(kind, count):
@@ -125,7 +229,7 @@ def told(kind, count):
 def check(instances, faults):
     """Looks at boxes and outlines of `Instances` that were not read from a file."""
     for where, size, own in zip(instances.names, instances.sizes, instances.objects):
-        rows = list(zip(*own))
+        rows = [(tuple(box), *more) for box, *more in zip(*own[:5])]
         objects(rows, size, where, faults)
         for polygon in (p for outlines in own.polygons for p in outlines):
             if len(polygon) < 3:

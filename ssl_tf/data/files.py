@@ -301,6 +301,22 @@ def pixels(file, upright=False):
         return image.convert("RGB")
 
 
+def size(path):
+    """`[(height, width)]` of an image: upright, then as stored where that differs.
+
+    Raises:
+        BadInput: it is not a readable image.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(0x0112, 1) > 4
+    except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way
+        why = type(error).__name__
+        raise BadInput(f"{path}: is no readable image ({why}); replace it.") from None
+    return [(width, height), (height, width)] if turned else [(height, width)]
+
+
 def read(path, size=None, upright=False):
     """One image as uint8 `[H, W, 3]`; see `pixels`.
 

@@ -1,5 +1,6 @@
 """Instances: the images of one split with the boxes and outlines of their objects."""
 
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from ssl_tf.data import files, fingerprint
 from ssl_tf.errors import BadInput
 
 EMPTY = 1e-5  # pixels; a box with a side of no more than this is no object
+SEEN = 5000  # images whose sizes are compared before training
 
 
 class Objects(NamedTuple):
@@ -22,6 +24,9 @@ class Objects(NamedTuple):
         crowd: bool `[m]`, many objects in one box (COCO).
         polygons: m tuples of float32 `[k, 2]` corners x, y: an object may have several
             outlines; none where masks are not known.
+        area: float64 `[m]` in square pixels as annotated, NaN where it is not; or
+            `None`. COCO's measure tells small from large objects by it.
+        crowds: m masks of crowds in COCO's form, `None` for other objects; or `None`.
     """
 
     boxes: np.ndarray
@@ -29,6 +34,8 @@ class Objects(NamedTuple):
     difficult: np.ndarray
     crowd: np.ndarray
     polygons: tuple
+    area: np.ndarray | None = None
+    crowds: tuple | None = None
 
     @property
     def count(self):
@@ -36,8 +43,13 @@ class Objects(NamedTuple):
 
     def kept(self, which):
         """Those where bool `[m]` is true."""
-        outlines = tuple(p for p, keep in zip(self.polygons, which) if keep)
-        return Objects(*(column[which] for column in self[:4]), outlines)
+        some = lambda column: tuple(x for x, keep in zip(column, which) if keep)
+        return Objects(
+            *(column[which] for column in self[:4]),
+            some(self.polygons),
+            None if self.area is None else self.area[which],
+            None if self.crowds is None else some(self.crowds),
+        )
 
 
 class Instances(NamedTuple):
@@ -52,7 +64,6 @@ class Instances(NamedTuple):
         classes: names, position = label.
         ids: N texts or ints, what results call the images.
         numbers: what results call the classes (COCO), position = label.
-        json: path of the annotations in COCO's form, or `None`.
     """
 
     name: str
@@ -63,7 +74,6 @@ class Instances(NamedTuple):
     classes: tuple
     ids: tuple
     numbers: tuple
-    json: str | None = None
 
     @property
     def size(self):
@@ -87,19 +97,42 @@ class Instances(NamedTuple):
     def pixels(self, place):
         """uint8 `[H, W, 3]`, the camera's rotation applied.
 
+        It is not applied where the annotated size is that of the image as stored.
+
         Raises:
             BadInput: it cannot be read, or is of another size than annotated.
         """
         if not self.files:
             return self.images[place]
-        found = files.read(self.images[place], upright=True)
-        height, width = self.sizes[place].tolist()
-        if found.shape[:2] != (height, width):
-            raise BadInput(
-                f"{self.images[place]}: has {found.shape[1]}x{found.shape[0]} pixels, "
-                f"its annotation says {width}x{height}; get both again."
-            )
-        return found
+        size = tuple(self.sizes[place].tolist())
+        for upright in (True, False):
+            found = files.read(self.images[place], upright=upright)
+            if found.shape[:2] == size:
+                return found
+        raise BadInput(differs(self.images[place], found.shape[:2], size))
+
+
+def differs(path, size, annotated):
+    """What to say of an image whose size `(height, width)` is not the annotated one."""
+    return (
+        f"{path}: has {size[1]}x{size[0]} pixels, its annotation says "
+        f"{annotated[1]}x{annotated[0]}; get both again."
+    )
+
+
+def check_sizes(instances):
+    """Compares the annotated sizes with the files', of up to `SEEN` spread images.
+
+    Raises:
+        BadInput: one differs, however the image is turned.
+    """
+    if not instances.files:
+        return
+    for place in range(0, instances.size, -(-instances.size // SEEN)):
+        size, stored = tuple(instances.sizes[place].tolist()), instances.images[place]
+        found = files.size(stored)
+        if size not in found:
+            raise BadInput(differs(stored, found[0], size))
 
 
 def subset(instances, places):
@@ -157,7 +190,7 @@ def for_training(instances, masks=False):
         masks: whether masks are learnt.
 
     Raises:
-        BadInput: no image is left.
+        BadInput: no image is left, or no outline where masks are learnt.
 
     Source:
         Self-Classifier's detection transfer, as Detectron2 filters.
@@ -174,7 +207,70 @@ def for_training(instances, masks=False):
         if masks:
             keep &= np.array([len(outlines) > 0 for outlines in own.polygons], bool)
         objects.append(own if keep.all() else own.kept(keep))
+    if masks:
+        check_outlines(chosen, sum(own.count for own in objects))
     return chosen._replace(objects=tuple(objects))
+
+
+def check_outlines(instances, kept):
+    """Says on stderr how many objects have no outline to learn masks of.
+
+    Args:
+        instances: `Instances` that are trained on.
+        kept: int, objects with an outline.
+
+    Raises:
+        BadInput: there is none.
+    """
+    without = [
+        f"{name} (object {i + 1})"
+        for name, own in zip(instances.names, instances.objects)
+        for i, (crowd, outlines) in enumerate(zip(own.crowd, own.polygons))
+        if not crowd and not outlines
+    ]
+    if without and not kept:
+        raise BadInput(
+            f"{instances.name}: no {instances.split} object has an outline, which "
+            "mask_rcnn learns masks from; add outlines (`segmentation`), or train "
+            "faster_rcnn, which learns boxes alone."
+        )
+    if without:
+        print(
+            f"{instances.name}: {len(without):,} {instances.split} objects without an "
+            f"outline are left out, the first in {without[0]}; faster_rcnn learns from "
+            "their boxes.",
+            file=sys.stderr,
+        )
+
+
+def around(mask):
+    """float32 `[k, 2]`: one outline along the pixels of a mask; k is 0 without any.
+
+    Parts and holes are joined by lines that are gone there and back, which even and odd
+    crossings do not see: drawn as COCO draws it, it is the mask.
+
+    Args:
+        mask: bool `[H, W]`.
+    """
+    plane = np.pad(mask, 1).astype(np.int8)
+    turns = plane[1:, 1:] - plane[1:, :-1] - plane[:-1, 1:] + plane[:-1, :-1]
+    y, x = np.nonzero(turns)
+    times = np.abs(turns[y, x])  # 2 where two pixels touch at a corner
+    y, x = np.repeat(y, times), np.repeat(x, times)
+    next_to = []  # of each corner, along its row and along its column
+    for order in (np.lexsort((x, y)), np.lexsort((y, x))):
+        other = np.empty_like(order)
+        other[order[::2]], other[order[1::2]] = order[1::2], order[::2]
+        next_to.append(other.tolist())
+    left, path = set(range(len(x))), []
+    while left:
+        first = place = min(left)
+        while place in left:
+            left -= {place, next_to[0][place]}
+            path += [place, next_to[0][place]]
+            place = next_to[1][next_to[0][place]]
+        path += [first, path[0]]
+    return np.stack([x, y], axis=1)[path].astype(np.float32).reshape(-1, 2)
 
 
 def clipped(boxes, size):

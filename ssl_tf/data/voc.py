@@ -81,14 +81,19 @@ def find(split, root, train, told):
     there = {folder: contents(folder) for folder in {folder for folder, _ in sets}}
     paths, sizes, objects, ids = [], [], [], []
     for folder, name in sets:
-        found = complete(folder, name, there[folder], told)
-        found = found and annotation(folder / "Annotations" / f"{name}.xml", told)
+        image = complete(folder, name, there[folder], told)
+        xml = folder / "Annotations" / f"{name}.xml"
+        found = None if image is None else annotation(xml, image, told)
         if found is None:
             continue
-        paths.append(str(folder / "JPEGImages" / f"{name}.jpg"))
+        paths.append(image)
         sizes.append(found[0])
         objects.append(found[1])
         ids.append(name)
+    boxes = np.concatenate([np.zeros((0, 4)), *(own.boxes for own in objects)])
+    around = np.repeat(np.reshape(sizes, (-1, 2)), [own.count for own in objects], 0)
+    if (wrong := faults.convention(boxes + (1, 1, 0, 0), around)) is not None:
+        told.error(f"{base}: {wrong[0]}", wrong[1])
     return Instances(
         "voc",
         split,
@@ -109,30 +114,44 @@ def place(root):
 
 
 def listed(path):
-    """Names of images, the first word of each line of a list."""
+    """Names of images, the first word of each line of a list, each once.
+
+    A byte-order mark and the ending of an image file are taken off.
+    """
     try:
-        rows = Path(path).read_text(encoding="utf-8").splitlines()
+        rows = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
         raise BadInput(f"{path}: is missing; voc needs {HINT}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read ({error}); get it again.") from None
-    names = [row.split()[0] for row in rows if row.strip()]
+    names = dict.fromkeys(stem(row.split()[0]) for row in rows if row.strip())
     if not names:
         raise BadInput(f"{path}: lists no image; get it again.")
-    return names
+    return list(names)
+
+
+def stem(name):
+    """A name without the ending of an image file."""
+    head, ending = os.path.splitext(name)
+    return head if ending.lower() in files.SUFFIXES else name
 
 
 def contents(folder):
-    """`(names of annotations, names of images)` of one year, without suffixes."""
-    found = []
-    for inner, suffix in (("Annotations", ".xml"), ("JPEGImages", ".jpg")):
-        names = [entry.name for entry in files.visible(folder / inner)]
-        found.append({os.path.splitext(n)[0] for n in names if n.endswith(suffix)})
-    return found
+    """`(names of annotations, {name: path} of images)` of one year."""
+    annotations = [entry.name for entry in files.visible(folder / "Annotations")]
+    images = files.images_in(folder / "JPEGImages")
+    return (
+        {os.path.splitext(name)[0] for name in annotations if name.endswith(".xml")},
+        # `.jpg` last: of several it is the one.
+        {
+            stem(Path(x).name): x
+            for x in sorted(images, key=lambda x: x.endswith(".jpg"))
+        },
+    )
 
 
 def complete(folder, name, there, told):
-    """`True` if a listed image has its two files, else `None`."""
+    """Path of a listed image that has its two files, else `None`."""
     annotations, images = there
     mend = "get the archive again, or take the name off the list"
     if name not in images:
@@ -140,7 +159,7 @@ def complete(folder, name, there, told):
     elif name not in annotations:
         told.error(f"{folder}: lists {name}, but has no Annotations/{name}.xml", mend)
     else:
-        return True
+        return images[name]
     return None
 
 
@@ -161,18 +180,24 @@ def tree(path):
     return ElementTree.parse(path, parser).getroot()
 
 
-def annotation(path, told):
+def annotation(path, image, told):
     """`((height, width), Objects)` of one file; `None` where it cannot be used.
 
     The file counts pixels from 1 and includes the last: 1 is subtracted from xmin and
-    ymin only.
+    ymin only. Where it has objects and no size, the size is that of the image.
+
+    Args:
+        path: of the file.
+        image: path of the image.
+        told: `Faults`.
     """
     try:
         root = tree(path)
-        size = tuple(int(number(root, f"size/{side}")) for side in ("height", "width"))
-        if min(size) < 1:
-            raise ValueError(f"its size is {size[1]}x{size[0]}")
         rows = [row(item) for item in root.findall("object")]
+        given = root.find("size") is not None or not rows
+        sides = [f"size/{side}" for side in ("height", "width")]
+        size = tuple(int(number(root, side)) for side in sides) if given else (0, 0)
+        size = size if min(size) > 0 else files.size(image)[0]
     except (OSError, ValueError, ElementTree.ParseError) as error:
         why = getattr(error, "strerror", None) or error
         told.error(f"{path}: cannot be used ({why})", "get the annotations again")
@@ -182,19 +207,24 @@ def annotation(path, told):
         mend = "rename or remove it"
         told.error(f"{path}: {name!r} is none of the classes of VOC", mend)
     rows = [
-        (box, CLASSES.index(name), difficult, False, ())
+        (tuple(box), CLASSES.index(name), difficult, False, ())
         for name, box, difficult in rows
         if name in CLASSES
     ]
+    for box, *_ in rows:
+        if min(box[:2]) == -1:
+            told.note("zero", str(path))
     return size, faults.objects(rows, size, str(path), told)
 
 
 def row(item):
     """`(class, box, difficult)` of an object's element."""
     name = (item.findtext("name") or "").strip()
+    name = next((own for own in CLASSES if own == name.lower()), name)
     box = [number(item, f"bndbox/{x}") for x in ("xmin", "ymin", "xmax", "ymax")]
     box[0], box[1] = box[0] - 1, box[1] - 1
-    return name, box, (item.findtext("difficult") or "0").strip() == "1"
+    difficult = (item.findtext("difficult") or "0").strip().lower()
+    return name, box, difficult in ("1", "1.0", "true", "yes")
 
 
 def number(item, path):

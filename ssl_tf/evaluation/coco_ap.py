@@ -5,8 +5,10 @@ import io
 
 import numpy as np
 
-from ssl_tf.data.coco import loaded, written
+from ssl_tf.data.coco import written
+from ssl_tf.data.faults import empty
 from ssl_tf.errors import BadInput
+from ssl_tf.evaluation.found import checked
 
 NUMBERS = (
     *("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large"),
@@ -18,9 +20,12 @@ KINDS = {"box": "bbox", "mask": "segm"}
 def coco_ap(instances, found, kind="box"):
     """The twelve numbers of COCO in percent, and the AP of each class.
 
+    The truth is what was read: `instances.objects` and nothing else. Objects with an
+    empty box, and detections with one, are left out; where masks are judged, an object
+    without an outline is neither right nor wrong, as a crowd is.
+
     Args:
-        instances: `Instances`, all images of the test split. Of those that come from
-            a file this is read again: it has the crowds' masks.
+        instances: `Instances`, all images of the test split.
         found: `Found`.
         kind: "box" or "mask".
 
@@ -29,17 +34,52 @@ def coco_ap(instances, found, kind="box"):
         NaN where there is nothing to count.
 
     Raises:
-        BadInput: pycocotools is missing, or masks are asked for and not there.
+        BadInput: pycocotools is missing, masks are asked for and not there, in what
+            was found or in the truth, or what was found is not finite.
     """
     if kind == "mask" and found.masks is None:
         raise BadInput(
             "coco_ap: kind is mask; the detector found boxes only, take box."
         )
-    path = instances.json
-    truth = written(instances) if path is None else loaded(path)
-    stats, classes = evaluated(truth, results(instances, found, kind), kind)
+    # Ids of our own: pycocotools sorts them, and drops annotations of the id 0.
+    numbers = tuple(range(1, len(instances.classes) + 1))
+    plain = instances._replace(ids=tuple(range(1, instances.size + 1)), numbers=numbers)
+    rows = results(plain, checked(found), kind)
+    full = ~empty(np.asarray(found.boxes, np.float64).reshape(-1, 4))
+    rows = [row for row, keep in zip(rows, full) if keep]
+    stats, classes = evaluated(truth_of(plain, kind), rows, kind)
     percent = dict(zip(NUMBERS, (100 * stats).tolist()))
     return percent | {"classes": 100 * classes}
+
+
+def truth_of(instances, kind="box"):
+    """The objects that count, as the content of an annotation file; see `coco_ap`.
+
+    Raises:
+        BadInput: masks are judged, and no object has an outline.
+    """
+    content = written(instances)
+    own = [x for own in instances.objects for x in zip(*own[:5], *more(own))]
+    kept = []
+    for row, (box, *_, polygons, area, mask) in zip(content["annotations"], own):
+        if empty(np.asarray(box, np.float64)[None])[0]:
+            continue
+        if not np.isnan(area):
+            row["area"] = area
+        if kind == "mask" and not polygons:
+            x1, y1, x2, y2 = map(float, box)
+            row["segmentation"] = mask or [[x1, y1, x2, y1, x2, y2, x1, y2]]
+            row["iscrowd"] = 1
+        kept.append(row)
+    if kind == "mask" and kept and all(row["iscrowd"] for row in kept):
+        raise BadInput("coco_ap: kind is mask; no object has an outline, take box.")
+    return content | {"annotations": kept}
+
+
+def more(own):
+    """Area and mask of each of `Objects`, where there are some."""
+    area = np.full(own.count, np.nan) if own.area is None else own.area
+    return area, own.crowds or (None,) * own.count
 
 
 def results(instances, found, kind="box"):

@@ -38,8 +38,8 @@ def detection(
     Returns:
         `{"voc2007.AP", "voc2007.AP50", "voc2007.AP75", "voc....", "box.AP", ...,
         "mask.AP", ...}`: shares in [0, 1], none where there is nothing to count;
-        `"detections"`: their number; `"tiles"` and `"headings"`, see
-        `detection_pictures.pictures`.
+        no "mask" where no test object has an outline; `"detections"`: their number;
+        `"tiles"` and `"headings"`, see `detection_pictures.pictures`.
 
     Raises:
         BadInput: the method detects nothing, or pycocotools is missing.
@@ -62,7 +62,9 @@ def detection(
     values = {}
     for name, rule in RULES.items() if voc else ():
         values |= shares(voc_ap(test.source, found, rule), name)
-    for kind in ("box", *(["mask"] if method.masks else [])) if coco else ():
+    outlined = any(any(own.polygons) for own in test.source.objects)
+    kinds = ("box", "mask") if method.masks and outlined else ("box",)
+    for kind in kinds if coco else ():
         values |= shares(coco_ap(test.source, found, kind), kind)
     values["detections"] = len(found.score)
     if pictures:

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssl_tf.evaluation.found import Found
+from ssl_tf.data.faults import empty
+from ssl_tf.evaluation.found import Found, checked
 
 THRESHOLDS = tuple(np.arange(50, 100, 5) / 100)
 LEVELS = np.arange(0.0, 1.1, 0.1)  # of recall; 0.3 is 0.30000000000000004 here
@@ -29,6 +30,8 @@ class Truth(NamedTuple):
 def voc_ap(instances, found, rule="eleven_point", written=True):
     """AP, AP50 and AP75 in percent, and the AP of each class.
 
+    Objects with an empty box, and detections with one, are left out.
+
     Args:
         instances: `Instances`, all images of the test split.
         found: `Found`.
@@ -37,7 +40,12 @@ def voc_ap(instances, found, rule="eleven_point", written=True):
 
     Returns:
         what `summary` does, and `"classes"`: float64 `[classes, thresholds]`.
+
+    Raises:
+        BadInput: what was found is not finite.
     """
+    full = ~empty(np.asarray(checked(found).boxes, np.float64).reshape(-1, 4))
+    found = Found(*(np.asarray(column)[full] for column in found[:4]))
     detections = as_written(found) if written else from_one(found)
     count = len(instances.classes)
     ap = average_precisions(truth_of(instances), detections, count, rule=rule)
@@ -59,9 +67,10 @@ def summary(ap, thresholds=THRESHOLDS):
 
 
 def truth_of(instances):
-    """`Truth` of `Instances`, whose boxes count from 0."""
-    counts = [own.count for own in instances.objects]
-    join = lambda name: np.concatenate([getattr(o, name) for o in instances.objects])
+    """`Truth` of `Instances`, whose boxes count from 0, but for empty ones."""
+    objects = [own.kept(~empty(own.boxes)) for own in instances.objects]
+    counts = [own.count for own in objects]
+    join = lambda name: np.concatenate([getattr(own, name) for own in objects])
     return Truth(
         np.repeat(np.arange(len(counts)), counts),
         join("label"),

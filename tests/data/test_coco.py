@@ -38,12 +38,12 @@ def test_training_drops_crowds_empty_boxes_and_images_without_an_object(rng, tmp
         images=(1, 2, 3, 4, 5, 6, 7),
     )
     train = coco("train", annotated.coco(tmp_path, rng, own))
-    assert [o.count for o in train.objects] == [2, 1, 0, 1, 0, 1, 1]
+    assert [o.count for o in train.objects] == [2, 1, 0, 1, 1, 1, 1]
     kept = for_training(train)
-    assert kept.ids == (1, 4, 6, 7) and kept.sizes.shape == (4, 2)
-    assert [o.count for o in kept.objects] == [1, 0, 1, 1]  # 4 stays as background
-    assert [o.count for o in for_training(train, masks=True).objects] == [1, 0, 1, 0]
-    assert len(kept.objects[2].polygons[0]) == 1
+    assert kept.ids == (1, 4, 5, 6, 7) and kept.sizes.shape == (5, 2)
+    assert [o.count for o in kept.objects] == [1, 0, 1, 1, 1]  # 4 stays as background
+    assert [o.count for o in for_training(train, masks=True).objects] == [1, 0, 0, 1, 0]
+    assert len(kept.objects[3].polygons[0]) == 1
 
 
 def test_nothing_to_learn_from_is_an_error(rng, tmp_path):
@@ -71,8 +71,12 @@ FAULTS = [
     (lambda x: x["images"].pop(), "annotation 2 is of image 3, which is not listed"),
     (lambda x: x["categories"].pop(), "has the category 2, which is not listed"),
     (
-        lambda x: x["annotations"][0].update(segmentation=annotated.CROWD),
-        "annotation 1 has a run-length mask and is no crowd; give it outlines",
+        lambda x: x["annotations"][0].update(segmentation={"size": [9, 9]}),
+        "annotation 1 is not in COCO's form .has no 'counts'",
+    ),
+    (
+        lambda x: x["annotations"][0].update(segmentation={"size": 2, "counts": [5]}),
+        "annotation 1 is not in COCO's form .'int' object is not iterable",
     ),
     (
         lambda x: x["annotations"][0].update(bbox=[40, 5, 10, 10]),
