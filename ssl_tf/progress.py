@@ -143,6 +143,7 @@ def header(folder, spec, parts, opened, loop, steps, apart=None):
         switch = "" if row["switch"] == "none" else f" ({row['switch']})"
         lines.append(f"deviates  {row['what']}: {row['ours']}{switch}")
     print("\n".join(lines), file=sys.stderr, flush=True)
+    SAID.update(lines)
 
 
 def remarks(opened):

@@ -194,15 +194,25 @@ def test_kept_results_survive_the_run(folder, tmp_path):
     assert results.lines(records, labels) == results.lines(direct, labels)
 
 
-def test_ssal_on_a_users_folder_trains_its_baseline_and_groups_by_it(tmp_path, rng):
+def test_ssal_on_a_users_folder_trains_its_baseline_and_groups_by_it(
+    tmp_path, rng, capsys
+):
     photos, root = tmp_path / "photos", tmp_path / "runs"
     pictures.tree(photos, rng, dict.fromkeys("abcdef", 16), size=32, suffix=".jpg")
+    (photos / "a/gone.jpg").symlink_to("/nowhere")
+    pictures.tree(photos, rng, {"b/more": 2}, size=32)
     changes = ["train.epochs=1", "train.batch_size=16", "backbone.width=4"]
     changes += ["optimizer.schedule.warmup=1"]
     arguments = ["--dataset", "folder", "--datadir", str(photos), "--runs", str(root)]
     assert train.main(["--method", "ssal", *arguments, "--set", *changes]) == 0
     done = [root / m / "resnet18_folder/seed0" for m in ("ssal", "supervised")]
     assert all(map(runs.finished, done))
+    lines = capsys.readouterr().err.splitlines()
+    left = [line for line in lines if line.startswith("left out  ")]
+    assert len(left) == 2  # once a training
+    assert {"3 not used: 1 dead link", "2 images in nested folders"} == {
+        *left[0].removeprefix("left out  ").partition(";")[0].split(", ")
+    }
     facts = json.loads((done[0] / "data.json").read_text())
     assert facts["classes"] == list("abcdef") and facts["size"] == 32
     assert [len(set(groups)) for groups in facts["groups"]] == [

@@ -58,6 +58,9 @@ def examine(path):
         if kind == "PNG" and not ends(path):
             return Facts(path, error="its end is missing; TensorFlow needs it")
     except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way
+        if isinstance(error, PermissionError):
+            mend = "give yourself the right to read it, or remove it"
+            return Facts(path, error=error.strerror, mend=mend)
         what = content(path)
         if what in INSTEAD:
             mend = f"{INSTEAD[what]}, or remove it"

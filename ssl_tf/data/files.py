@@ -101,13 +101,13 @@ def below(folder, skipped, depth=99):
     """
     if not depth:
         return []
-    try:
-        new, entries = skipped.see(folder), scan(folder)
-    except (BadInput, OSError):
-        skipped.note(CLOSED, folder)
-        return []
-    if not new:
+    if not skipped.see(folder):
         skipped.note(AGAIN, folder)
+        return []
+    try:
+        entries = scan(folder)
+    except BadInput:
+        skipped.note(CLOSED, folder)
         return []
     found = []
     for entry in entries:
@@ -234,7 +234,8 @@ def by_class(root, classes=None, inner="", skipped=None, rest=None):
             place = os.path.join(folder, inner) if inner else folder
             if inner and skipped is not None:
                 skipped.note(BESIDE, *images_in(folder))
-            own = images_in(place, skipped) if os.path.isdir(place) else []
+            lost = inner and not os.path.isdir(place)
+            own = [] if lost else images_in(place, skipped)
             found[name] = sorted(found.get(name, []) + own)
     return found
 

@@ -194,7 +194,7 @@ def add_split(layout, split, base, classes=None, extra="warning", partial=False)
     layout.splits[split] = found
     own = files.class_folders(base)
     empty = [name for name in found if not found[name]]
-    if empty and not partial:
+    if empty and (not partial or len(empty) == len(found)):
         text = f"{base}: no image in {some(empty)}"
         layout.add("error", text, files.deeper(base / empty[0]))
     lost = [name for name in classes if name not in found or partial and name in empty]

@@ -60,8 +60,11 @@ class Skipped:
         self.paths, self.seen = {}, set()
 
     def see(self, folder):
-        """Whether a folder is listed for the first time; OSError if it cannot be."""
-        status = os.stat(folder)
+        """Whether a folder is listed for the first time, or cannot be looked at."""
+        try:
+            status = os.stat(folder)
+        except OSError:
+            return True
         new = (status.st_dev, status.st_ino) not in self.seen
         self.seen.add((status.st_dev, status.st_ino))
         return new

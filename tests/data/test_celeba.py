@@ -11,6 +11,7 @@ from ssl_tf.augment.recipes import crop_flip
 from ssl_tf.data import orders, pipeline
 from ssl_tf.data import source as sources
 from ssl_tf.data.celeba import celeba
+from ssl_tf.data.skipped import told
 from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import knn, neighbours
 from ssl_tf.evaluation.online import Online
@@ -203,6 +204,15 @@ def test_evaluations_of_classes_refuse_attributes_and_others_leave_them_out(root
     found = neighbours(method, train, test, Store(method), images=2, k=3)
     assert (found["labels"] == -1).all() and "same_class" not in found
     assert set(Online(method, train, test)()) == {"effective_rank", "spread"}
+
+
+def test_what_lies_among_the_faces_is_said(root):
+    place = root / "img_align_celeba"
+    (place / "gone.jpg").symlink_to("/nowhere")
+    (place / "scan.tif").write_bytes(b"x")
+    line = told(celeba("test", root).skipped)
+    assert line.startswith("2 not used: ") and "1 dead link" in line
+    assert "1 image in a format that is not read (.tif)" in line
 
 
 def test_doctor_counts_the_splits_and_tells_what_is_missing(root, capsys):

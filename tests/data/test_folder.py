@@ -1,5 +1,6 @@
 """A user's folder, whatever its shape."""
 
+import types
 import unicodedata
 
 import numpy as np
@@ -7,6 +8,7 @@ import pictures
 import pytest
 from PIL import Image
 
+from ssl_tf import progress
 from ssl_tf.data.folder import IN_MEMORY, common_size, folder, image_root
 from ssl_tf.data.skipped import Skipped, told
 from ssl_tf.errors import BadInput
@@ -270,3 +272,20 @@ def test_embedding_says_what_it_leaves_out_and_ends_in_loops(rng, tmp_path):
     line = told(skipped)
     assert line.startswith("3 not used: ") and "1 dead link" in line
     assert "doctor" not in line
+
+
+def test_classes_without_an_image_are_said_once(rng, tmp_path, capsys):
+    pictures.tree(tmp_path / "train", rng, {"a": 2, "b": 2, "c": 2})
+    pictures.tree(tmp_path / "test", rng, {"b": 1})
+    (tmp_path / "test/b/gone.png").symlink_to("/nowhere")
+    train, test = (folder(split, tmp_path) for split in ("train", "test"))
+    train = train._replace(label=np.minimum(train.label, 1))
+    lines = progress.remarks(types.SimpleNamespace(train=train, test=test))
+    assert len(lines) == 3 and "1 not used: 1 dead link" in lines[0]
+    assert lines[1:] == [
+        "note      no training image of class 'c'",
+        "note      no test image of 2 classes: 'a', 'c'",
+    ]
+    for _ in range(2):
+        progress.tell(lines)
+    assert capsys.readouterr().err.splitlines() == lines

@@ -6,6 +6,7 @@ import pytest
 from scipy.io import savemat
 
 from ssl_tf.data.imagenet import imagenet
+from ssl_tf.data.skipped import told
 from ssl_tf.data.tiny_imagenet import tiny_imagenet
 from ssl_tf.errors import BadInput
 
@@ -89,6 +90,48 @@ def test_a_class_file_that_does_not_fit_says_why(labelled, text, message):
         path.write_text(text)
     with pytest.raises(BadInput, match=message):
         imagenet("train", labelled, str(path))
+
+
+def left(source):
+    """What a split leaves out, without the command that lists it."""
+    return told(source.skipped).partition(";")[0]
+
+
+def test_imagenet_says_what_it_leaves_out(labelled, rng):
+    pictures.tree(labelled / "train", rng, {"": 1, f"{WNIDS[0]}/more": 2})
+    pictures.tree(labelled / "val", rng, {"n99999999": 3}, suffix=".JPEG")
+    (labelled / "val" / WNIDS[1] / "gone.JPEG").symlink_to("/nowhere")
+    train, test = imagenet("train", labelled), imagenet("test", labelled)
+    assert (train.size, test.size) == (6, 3)
+    assert left(train).startswith("3 not used: ")
+    assert "1 image beside the class folders" in left(train)
+    assert "2 images in nested folders" in left(train)
+    assert left(test).startswith("4 not used: ") and "1 dead link" in left(test)
+    assert "3 images of classes without training images" in left(test)
+    assert "doctor data imagenet --datadir" in told(test.skipped)
+    asked = labelled / "two.txt"
+    asked.write_text("\ufeff" + "\n".join(WNIDS[:2]))
+    assert "of classes" not in left(imagenet("test", labelled, str(asked)))
+
+
+def test_a_flat_val_says_which_images_have_no_training_class(flat, rng):
+    for path in (flat / "train" / WNIDS[1]).iterdir():
+        path.unlink()
+    (flat / "train" / WNIDS[1]).rmdir()
+    test = imagenet("test", flat)
+    assert test.label.tolist() == [1, 0]  # the first and the third of four
+    assert left(test) == "2 not used: 2 images of classes without training images"
+
+
+def test_tiny_imagenet_says_what_it_leaves_out(tiny, rng):
+    root = tiny / "tiny-imagenet-200"
+    pictures.write(root / "val/images/new.JPEG", pictures.noise(rng))
+    (root / "train" / WNIDS[0] / "images/gone.JPEG").symlink_to("/nowhere")
+    (root / "train" / WNIDS[0] / "boxes.txt").write_text("x")
+    train, test = (tiny_imagenet(split, tiny, first=3) for split in ("train", "test"))
+    assert (train.size, test.size) == (6, 4)
+    assert left(train) == "1 not used: 1 dead link"
+    assert left(test) == "1 not used: 1 image that no list names"
 
 
 def remove(root, name):

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from ssl_tf.data.imagenet5 import CLASSES, imagenet5, squash
+from ssl_tf.data.skipped import told
 from ssl_tf.errors import BadInput
 
 MODULE = sys.modules["ssl_tf.data.imagenet5"]  # the package has the function's name
@@ -73,6 +74,16 @@ def test_folders_of_classes_are_understood(root, tmp_path, layout):
     ours, theirs = (imagenet5("test", x, 8) for x in (tmp_path / "other", root))
     np.testing.assert_array_equal(ours.images, theirs.images)
     np.testing.assert_array_equal(ours.label, theirs.label)
+
+
+def test_images_of_no_split_are_said(root, rng):
+    pictures.write(root / "cat" / "lost.png", pictures.noise(rng))
+    (root / "train" / "dog_gone.png").symlink_to("/nowhere")
+    source = imagenet5("train", root, 8)
+    assert source.size == 15 and len(source.paths) == 15
+    line = told(source.skipped)
+    assert line.startswith("2 not used: ") and "1 dead link" in line
+    assert "1 image in neither train/ nor test/" in line
 
 
 @pytest.mark.parametrize("shape", [(37, 53), (16, 16), (9, 200), (1, 1)])

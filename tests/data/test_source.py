@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ssl_tf.data import source as sources
+from ssl_tf.data.instances import Instances, Objects, limited
 from ssl_tf.data.noise import digits, noise
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
@@ -131,6 +132,25 @@ def test_a_limit_of_files_without_classes_is_a_draw():
     flat = in_order([50])._replace(label=np.full(50, -1, np.int32), classes=())
     few = numbers(sources.limited(flat, 10))
     assert len(set(few)) == 10 and few == sorted(few) and few != list(range(10))
+
+
+def test_a_limit_of_annotated_files_is_a_draw_and_of_drawn_images_the_first():
+    label = [np.array([i // 25], np.int32) for i in range(50)]  # class after class
+    objects = tuple(
+        Objects(np.ones((1, 4), np.float32), own, own > 9, own > 9, ((),))
+        for own in label
+    )
+    sizes, ids = np.full((50, 2), 8, np.int32), tuple(range(50))
+    paths = np.array([f"{i}.jpg" for i in range(50)])
+    given = Instances("x", "train", paths, sizes, objects, ("a", "b"), ids, (1, 2))
+    few = limited(given, 10)
+    assert few.size == 10 and list(few.ids) == sorted(set(few.ids))
+    assert {int(own.label[0]) for own in few.objects} == {0, 1}
+    assert [few.images[k] for k in range(10)] == [f"{i}.jpg" for i in few.ids]
+    assert limited(given, 10, seed=1).ids != few.ids
+    assert limited(given, 99) is given
+    drawn = given._replace(images=np.zeros((50, 8, 8, 3), np.uint8))
+    assert limited(drawn, 3).ids == (0, 1, 2)
 
 
 def test_so_many_of_each_class_need_classes():

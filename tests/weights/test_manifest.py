@@ -53,7 +53,8 @@ def test_every_entry_names_a_config_of_ours(name):
     after = "README" in entry.paper["source"]  # numbers later than the paper's
     for evaluation, numbers in entry.paper.items():
         if evaluation != "source" and not after:
-            assert numbers == spec["paper"][evaluation]
+            ours = spec["paper"][evaluation]  # may have those of held-out images, too
+            assert numbers.items() <= ours.items()
     assert "terms" in entry.paper or not name.startswith("ssal")
 
 
