@@ -1,6 +1,7 @@
 """From a config to the objects it names. Alone sees all tables."""
 
 import functools
+import re
 from typing import Any, NamedTuple
 
 from ssl_tf import data as sets
@@ -34,6 +35,12 @@ SHOWN = ("norm", "resize", "fit", "held_out")
 
 
 CONTEXT = ("backbone", "classes", "images", "batch")  # what a method may ask for
+
+
+class Needs(NamedTuple):
+    """The config of a run that must be there first, below `configs/`, no ending."""
+
+    config: str | None = None
 
 
 class Parts(NamedTuple):
@@ -92,6 +99,7 @@ def check(spec):
     )
     relations(parts)
     check_paper(spec.get("paper"))
+    schema.checked(Needs | None, spec.get("needs"), "needs")
     return parts
 
 
@@ -282,15 +290,34 @@ def build(parts, method, classes, size, images=None):
         classes: int.
         size: int, side of the images in pixels.
         images: int, training images, or `None` if they are not known.
+
+    Raises:
+        BadInput: Keras or TensorFlow cannot build it, e.g. on so small an image.
     """
+    import tensorflow as tf
+
+    try:
+        return built(parts, method, classes, size, images)
+    except (ValueError, ArithmeticError, MemoryError, tf.errors.OpError) as error:
+        if isinstance(error, BadInput):
+            raise
+        why = re.sub(r"\x1b\[[0-9;]*m", "", " ".join(str(error).split()))
+        raise BadInput(
+            f"backbone {parts.backbone.func.__name__} with method "
+            f"{method.func.__name__} cannot be built for images of {size} x {size} "
+            f"pixels and {classes} classes; change one of them ({why[:200]})."
+        ) from None
+
+
+def built(parts, method, classes, size, images):
     backbone = parts.backbone(image_shape=(size, size, 3))
     needs = schema.parameters(method.func)
     values = (backbone, classes, images, parts.train.batch_size)
     context = dict(zip(CONTEXT, values))
-    built = method(**{k: v for k, v in context.items() if k in needs})
+    made = method(**{k: v for k, v in context.items() if k in needs})
     if parts.train.recompute:
-        built.recompute(parts.train.recompute)
-    return built
+        made.recompute(parts.train.recompute)
+    return made
 
 
 def peak(parts):

@@ -49,6 +49,16 @@ class Regex(NamedTuple):
         return "a regular expression"
 
 
+class Rising(NamedTuple):
+    """The value is a sequence whose items do not fall: (low, high)."""
+
+    def holds(self, value):
+        return list(value) == sorted(value)
+
+    def __str__(self):
+        return "from low to high"
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Table:
     """The value is a section whose `name` is looked up in `entries`.
@@ -67,6 +77,7 @@ Positive = Annotated[float, Range(above=0)]
 NonNegative = Annotated[float, Range(low=0)]
 Share = Annotated[float, Range(0, 1)]
 Fraction = Annotated[float, Range(low=0, below=1)]
+Portion = Annotated[float, Range(above=0, high=1)]
 
 
 def build(table, section, where, **context):
@@ -224,8 +235,8 @@ def kind(annotation):
 
 
 def sequence(annotation, value, where):
-    if not isinstance(value, (list, tuple)):
-        raise wrong(where, value, "a list")
+    if not isinstance(value, (list, tuple)) or not value:
+        raise wrong(where, value, "a list of one item or more")
     of = typing.get_args(annotation)
     if typing.get_origin(annotation) is tuple and of[-1] is not Ellipsis:
         if len(value) != len(of):
@@ -241,9 +252,9 @@ def sequence(annotation, value, where):
 
 KINDS = {
     int: "a whole number",
-    float: "a finite number",
+    float: "a number that float32 holds",
     bool: "true or false",
-    str: "text",
+    str: "text, not empty",
 }
 
 
@@ -258,11 +269,13 @@ def plain(kind, value, where, fits=lambda value: True):
     """
     whole = isinstance(value, int) and not isinstance(value, bool)
     if kind is float and whole:
-        value = float(value) if abs(value) < LARGEST else math.inf
+        value = float(value) if abs(value) < HUGE else math.inf
     if kind is int and whole and abs(value) >= LARGEST:
-        raise wrong(where, value, "less than 2**63")
+        raise wrong(where, value, "less than 2**32")
     good = whole if kind is int else isinstance(value, kind)
-    if good and (kind is not float or math.isfinite(value)):
+    if kind is float and good:
+        good = value == 0 or 1 / HUGE < abs(value) < HUGE
+    if good and value != "":
         return value
     wanted = KINDS.get(kind, getattr(kind, "__name__", kind))
     if kind is str and isinstance(value, (bool, int, float)):
@@ -273,7 +286,8 @@ def plain(kind, value, where, fits=lambda value: True):
     raise wrong(where, value, wanted)
 
 
-LARGEST = 2**63
+LARGEST = 2**32  # seeds of NumPy are smaller
+HUGE = 1e37
 
 
 def numeric(kind, value):

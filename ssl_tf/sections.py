@@ -4,7 +4,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from ssl_tf import schema
 from ssl_tf.schedules import CONTEXT, SCHEDULES
-from ssl_tf.schema import Count, Fraction, NonNegative, Positive, Whole
+from ssl_tf.schema import Count, Fraction, NonNegative, Portion, Positive, Whole
 
 Triple = tuple[float, float, float]
 
@@ -79,7 +79,7 @@ class Data(NamedTuple):
     validation: Fraction | Literal["official", "authors", "test"] = 0.0
     limit: Count | None = None
     per_class: Count | None = None
-    share: Annotated[float, schema.Range(above=0, high=1)] | str | None = None
+    share: Portion | str | None = None
     draw: Whole | Literal["seed"] = 0
     share_draw: Whole | None = None
     classes: list[str] | None = None

@@ -60,12 +60,15 @@ class Training:
             list(callbacks), model=loop.method
         )
         self.judge = Judge(loop, opened, parts.recipes, parts.train)
+        self.judge.check(parts.train.best)
         self.collapse = Collapse(loop.method.terms, progress.warn)
         self.chief = distribute.worker()[0] == 0
         self.steps_per_epoch = len(order(0))
         self.epochs = schedules.epochs_left(
             self.schedule, self.steps_per_epoch, self.train.epochs
         )
+        if self.epochs < 1:
+            raise BadInput("optimizer.schedule: holds no rates for a whole epoch.")
         if self.epochs < self.train.epochs:
             progress.warn(
                 f"the learning rates last for {self.epochs} epochs; see plan."

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ssl_tf.data import pipeline
+from ssl_tf.errors import BadInput, have
 from ssl_tf.evaluation.online import Online
 from ssl_tf.evaluation.terms import Evaluator
 from ssl_tf.ops import distribute
@@ -33,6 +34,19 @@ class Judge:
         self.settings = settings
         self.split = "test" if opened.validation is None else "validation"
         self.online = self.views = None
+
+    def check(self, term):
+        """Raises BadInput unless a score, to be `train.best`, will be measured."""
+        method, names = self.loop.method, list(self.loop.method.scores)
+        held = self.opened.validation
+        if method.views > 1 and held and held.size >= self.settings.batch_size:
+            names += method.terms
+        online = self.settings.knn and str(term).startswith("online_")
+        if term is not None and term not in names and not online:
+            raise BadInput(
+                f"train.best: {term!r} is not measured on held-out images. Have: "
+                f"{have(names)}."
+            )
 
     def __call__(self, done):
         """`{name: float}` after `done` epochs."""

@@ -236,3 +236,53 @@ def test_images_without_classes_are_refused_where_a_method_needs_them():
     with pytest.raises(BadInput, match="7 of its 1,297 training images have no class"):
         opening.check_labels(source._replace(label=label))
     opening.check_labels(source)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (["data.size=2"], "AveragePooling2D"),
+        (["backbone={name: vit, patch: 16, mlp: 0.001}"], "units"),
+    ],
+)
+def test_what_keras_cannot_build_is_refused_in_one_line(tmp_path, changes, told):
+    from ssl_tf import experiment
+
+    noise = "data={name: noise, size: 16, count: 64}"
+    spec = config.load(commands.tiny_config(tmp_path), None, [noise, *changes])
+    spec["method"] = {"name": "supervised"}
+    parts = experiment.check(spec)
+    size = spec["data"]["size"]
+    with pytest.raises(BadInput, match=told) as error:
+        experiment.build(parts, parts.method, 10, size)
+    assert f"{size} x {size}" in str(error.value) and "\n" not in str(error.value)
+    assert "\x1b" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("views", "held", "knn", "best", "known"),
+    [
+        (1, 10, 0, "joint_accuracy", True),
+        (1, 10, 0, "jiont_accuracy", False),
+        (1, 10, 0, "loss", False),  # not a score of single images
+        (2, 64, 0, "loss", True),
+        (2, 10, 0, "loss", False),  # fewer held-out images than a batch
+        (1, 10, 0, "online_knn", False),
+        (1, 10, 50, "online_knn", True),
+        (1, 10, 0, None, True),
+    ],
+)
+def test_a_best_score_that_is_never_measured_is_told_before_training(
+    views, held, knn, best, known
+):
+    from types import SimpleNamespace as Made
+
+    from ssl_tf.watching import Judge
+
+    method = Made(scores=("accuracy", "joint_accuracy"), terms=("loss",), views=views)
+    opened = Made(validation=Made(size=held))
+    judge = Judge(Made(method=method), opened, [], Made(batch_size=32, knn=knn))
+    if known:
+        return judge.check(best)
+    with pytest.raises(BadInput, match="train.best: '.*' is not measured"):
+        judge.check(best)

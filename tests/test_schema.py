@@ -6,7 +6,7 @@ import pytest
 
 from ssl_tf import schema
 from ssl_tf.errors import BadInput
-from ssl_tf.schema import Count, Positive, Range, Share, Table
+from ssl_tf.schema import Count, Positive, Range, Rising, Share, Table
 
 
 class Point(NamedTuple):
@@ -26,6 +26,8 @@ def nested(
     inner: Annotated[dict, Table(TABLE)],
     pair: tuple[float, float] = (0.0, 1.0),
     shares: dict[str, Share] | Share | None = None,
+    path: str = "x",
+    area: Annotated[tuple[float, float], Rising()] = (0.0, 1.0),
 ):
     return points, inner(), pair, shares
 
@@ -65,10 +67,18 @@ def test_sections_become_calls_and_records():
         ),
         ({"name": "thing", "size": "-5"}, "is '-5'; must be a whole number."),
         ({"name": "thing", "size": "1:30"}, "is '1:30'; must be a whole number."),
-        ({"name": "thing", "size": 2**64}, "must be less than 2**63"),
-        ({"name": "thing", "size": 1, "rate": float("nan")}, "must be a finite number"),
-        ({"name": "thing", "size": 1, "rate": float("inf")}, "must be a finite number"),
-        ({"name": "thing", "size": 1, "rate": 10**400}, "must be a finite number"),
+        ({"name": "thing", "size": 2**64}, "must be less than 2**32"),
+        (
+            {"name": "thing", "size": 1, "rate": float("nan")},
+            "a number that float32 holds",
+        ),
+        (
+            {"name": "thing", "size": 1, "rate": float("inf")},
+            "a number that float32 holds",
+        ),
+        ({"name": "thing", "size": 1, "rate": 10**400}, "a number that float32 holds"),
+        ({"name": "thing", "size": 1, "rate": 1e-300}, "a number that float32 holds"),
+        ({"name": "thing", "size": 1, "rate": 1e300}, "a number that float32 holds"),
         ({"name": ["thing"], "size": 1}, "unknown name ['thing']"),
         ({"name": ".thing"}, "cannot import '.thing'"),
         ({"name": "os.sep"}, "'os.sep' is no function or class."),
@@ -87,7 +97,11 @@ def test_what_does_not_fit_is_refused_in_one_line(section, message):
     ("changes", "message"),
     [
         ({"points": [{"x": 1}, {"z": 2}]}, "s.points.1: unknown key 'z'"),
-        ({"points": {"x": 1}}, "s.points: is {'x': 1}; must be a list."),
+        ({"points": {"x": 1}}, "s.points: is {'x': 1}; must be a list of one item or"),
+        ({"points": []}, "s.points: is []; must be a list of one item or more."),
+        ({"path": ""}, "s.path: is ''; must be text, not empty."),
+        ({"path": 10}, "must be text, not empty (put it in quotes if it is)."),
+        ({"area": [1.0, 0.5]}, "s.area: is (1.0, 0.5); must be from low to high."),
         ({"inner": {"name": "thing", "size": -1}}, "s.inner.size: is -1"),
         ({"pair": [1, 2, 3]}, "s.pair: is [1, 2, 3]; must be 2 values."),
         ({"shares": {"a": 1.5}}, "s.shares.a: is 1.5; must be >= 0 and <= 1."),
@@ -97,7 +111,7 @@ def test_what_does_not_fit_is_refused_in_one_line(section, message):
 def test_mistakes_deep_inside_name_their_place(changes, message):
     section = {
         "name": "nested",
-        "points": [],
+        "points": [{"x": 1}],
         "inner": {"name": "thing", "size": 1},
     } | changes
     with pytest.raises(BadInput) as error:

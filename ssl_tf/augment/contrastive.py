@@ -8,14 +8,15 @@ from ssl_tf.augment.composed import composed, planar
 from ssl_tf.augment.jitter import Strength
 from ssl_tf.augment.recipe import Recipe
 from ssl_tf.ops import draws
-from ssl_tf.schema import Count, NonNegative, Range, Share
+from ssl_tf.schema import Count, NonNegative, Range, Rising, Share
 
 Area = Annotated[float, Range(above=0)]
+Areas = Annotated[tuple[Area, Area], Rising()]
 
 
 def simclr(
     size: Count | None = None,
-    scale: tuple[Area, Area] = (0.08, 1.0),
+    scale: Areas = (0.08, 1.0),
     strength: NonNegative = 1.0,
     p_jitter: Share = 0.8,
     p_grey: Share = 0.2,
@@ -42,7 +43,7 @@ def simclr(
 
 def simsiam(
     size: Count | None = None,
-    scale: tuple[Area, Area] = (0.2, 1.0),
+    scale: Areas = (0.2, 1.0),
     blur: Literal["boxes", "gaussian"] = "boxes",
     p_blur: Share | None = None,
     rounding: bool = False,
@@ -67,7 +68,7 @@ def simsiam(
 
 def self_classifier(
     size: Count | None = None,
-    scale: tuple[Area, Area] = (0.4, 1.0),
+    scale: Areas = (0.4, 1.0),
     p_blur: Share = 0.5,
     p_solarise: Share = 0.0,
     rounding: bool = False,
@@ -99,7 +100,7 @@ def gsimclr(
     strength: NonNegative = 0.2,
     p_jitter: Share = 0.5,
     p_drop: Share = 0.2,
-    crop_scale: tuple[Area, Area] | None = None,
+    crop_scale: Areas | None = None,
     per_batch: bool = False,
 ):
     """G-SimCLR's view: flip, TensorFlow's colour changes in a fixed order, grey.
@@ -136,7 +137,7 @@ def gsimclr(
 
 def scatsimclr(
     size: Count | None = None,
-    scale: tuple[Area, Area] = (0.08, 1.0),
+    scale: Areas = (0.08, 1.0),
     strength: NonNegative = 1.0,
     crop: bool = True,
     color: bool = True,
@@ -177,7 +178,7 @@ def scatsimclr(
 
 def rotations(
     size: Count | None = None,
-    scale: tuple[Area, Area] = (0.08, 1.0),
+    scale: Areas = (0.08, 1.0),
     strength: NonNegative = 1.0,
     crop: bool = True,
     color: bool = True,

@@ -1,7 +1,7 @@
 """What happens to an image on its way into training: one recipe per paper."""
 
 from ssl_tf.augment import color, contrastive, crop, geometry
-from ssl_tf.augment.contrastive import Area
+from ssl_tf.augment.contrastive import Areas
 from ssl_tf.augment.recipe import Moves, Recipe, unit
 from ssl_tf.ops import draws
 from ssl_tf.schema import Count, Share, Whole
@@ -28,7 +28,7 @@ def shift_flip(pixels: Whole = 4, flip: bool = True):
     return Recipe(change, exact=True, moves=Moves(pixels, flip))
 
 
-def crop_flip(size: Count | None = None, scale: tuple[Area, Area] = (0.5, 1.0)):
+def crop_flip(size: Count | None = None, scale: Areas = (0.5, 1.0)):
     """Random resized crop, flip.
 
     Args:
@@ -41,7 +41,7 @@ def crop_flip(size: Count | None = None, scale: tuple[Area, Area] = (0.5, 1.0)):
 
 def crop_jitter_flip(
     size: Count | None = None,
-    scale: tuple[Area, Area] = (0.3, 4 / 3),
+    scale: Areas = (0.3, 4 / 3),
     strength: Share = 0.4,
 ):
     """Random resized crop, colour changes, flip.

@@ -9,7 +9,7 @@ from PIL import Image
 from ssl_tf import runs
 from ssl_tf.data.coco import PARTS, written
 from ssl_tf.data.instances import Instances, Objects
-from ssl_tf.schema import Count
+from ssl_tf.schema import Count, Whole
 
 CLASSES = ("box", "disc", "triangle")
 SPLITS = {"train": 0, "test": 1}
@@ -29,7 +29,7 @@ def shapes(
     smallest: Count = 16,
     largest: Count = 56,
     most: Count = 4,
-    seed: int = 0,
+    seed: Whole = 0,
 ):
     """Boxes, discs and triangles on a blotchy ground, outlines known.
 

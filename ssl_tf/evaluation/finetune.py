@@ -2,14 +2,15 @@
 
 from typing import Any, Literal
 
-from ssl_tf.schema import Count, Fraction, Positive, Whole
+from ssl_tf.errors import BadInput
+from ssl_tf.schema import Count, Fraction, Portion, Positive, Whole
 
 ADAM = {"name": "adam", "form": "keras", "epsilon": 1e-7}
 
 
 def finetune(
     tune,
-    share: float | str | None = 0.1,
+    share: Portion | str | None = 0.1,
     draw: Whole = 0,
     warmup: Whole = 35,
     epochs: Whole = 35,
@@ -57,13 +58,15 @@ def finetune(
         `multilabel` measures, instead of the accuracy.
 
     Raises:
-        BadInput: no labels, or fewer images than a batch.
+        BadInput: no labels, fewer images than a batch, or no epochs.
 
     Source:
         G-SimCLR, arXiv:2009.12007, by its code; 10 % of the labels as in SimCLR,
         arXiv:2002.05709, sec. 5. `warmup: 0` and all labels is what the SimSiam study
         does; `epochs: 0` is a linear probe on augmented images, as SimSiam's.
     """
+    if not epochs and (scratch or not warmup):
+        raise BadInput("finetune.epochs: is 0, and there is no warm-up: no training.")
     seed = tune.seed if seed is None else seed
     data = {"share": share, "draw": draw, "validation": validation, "order": "shuffled"}
 

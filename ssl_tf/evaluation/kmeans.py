@@ -7,7 +7,7 @@ from ssl_tf.evaluation import centres, scoring
 from ssl_tf.evaluation import store as stores
 from ssl_tf.evaluation.clustering import Tasks, judged
 from ssl_tf.ops.stats import mean_and_deviation
-from ssl_tf.schema import Count, Whole
+from ssl_tf.schema import Count, Portion, Whole
 
 
 def kmeans(
@@ -19,7 +19,7 @@ def kmeans(
     clusters: Count | None = None,
     normalise: bool = False,
     seeds: list[Whole] = (0,),
-    share: float | str | None = None,
+    share: Portion | str | None = None,
     draw: Whole = 0,
     restarts: Count = 10,
     batch: Count | None = None,
