@@ -5,7 +5,9 @@ import contextlib
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from ssl_tf.errors import BadInput
 from ssl_tf.ops import environment
@@ -42,7 +44,7 @@ def parser(module, doc):
 def add_choice(parser):
     """The arguments that name a config."""
     parser.add_argument("--method", metavar="M", help="what is trained; see --list")
-    parser.add_argument("--arch", metavar="A", help="backbone; see --list")
+    parser.add_argument("--arch", metavar="A", help="backbone, any of --list")
     parser.add_argument("--dataset", metavar="D", help="data set; see --list")
     parser.add_argument(
         "--config", metavar="FILE", help="a config instead of the above"
@@ -89,6 +91,7 @@ def show_list():
             variants = config.read_yaml(path).get("variants") or {}
             more = f"  --variant {'|'.join(variants)}" if variants else ""
             print(f"--method {method} --arch {arch} --dataset {dataset}{more}")
+    print("other --arch of these, too, with the nearest config of method and data set")
     return 0
 
 
@@ -105,21 +108,65 @@ def chosen(options):
     }
     overrides += [pair for pair in named.items() if pair[1] is not None]
     if options.config is not None:
-        path = Path(options.config)
+        place = written(Path(options.config))
     elif options.method is None:
         raise BadInput("give --method or --config; --list shows what there is.")
     else:
-        path = config.find(options.method, options.arch, options.dataset)
-    spec = config.load(path, options.variant, overrides)
+        place = setting(options.method, options.arch, options.dataset)
+    spec = config.load(place.path, options.variant, overrides, place.change)
     folder = runs.folder(
         options.runs,
         spec["method"].get("name"),
-        path.stem,
+        place.stem,
         options.variant,
         spec["train"].get("seed", 0),
         options.name,
     )
-    return spec, folder, runs.origin(path, options.variant)
+    return spec, folder, runs.origin(place.path, options.variant, place.arch)
+
+
+class Setting(NamedTuple):
+    """A config, or one composed of it for another architecture.
+
+    Attributes:
+        path: file of the config.
+        stem: `<arch>_<dataset>`, which the run folder is named after.
+        arch: the other architecture, or `None`.
+        change: what makes the composed one of it, for `config.load`, or `None`.
+    """
+
+    path: Path
+    stem: str
+    arch: str | None = None
+    change: Callable | None = None
+
+
+def written(path):
+    """The `Setting` of a config as it is."""
+    return Setting(path, path.stem)
+
+
+def setting(method, arch=None, dataset=None):
+    """The `Setting` of a method, an architecture and a data set; says if composed.
+
+    Raises:
+        BadInput: see `config.nearest`, and for `Setting.change` `experiment.composed`.
+    """
+    from ssl_tf import config
+
+    path, other = config.nearest(method, arch, dataset)
+    if other is None:
+        return written(path)
+    import_tensorflow()
+    from ssl_tf import experiment
+
+    def change(spec):
+        spec = experiment.composed(spec, path, other)
+        section = ", ".join(f"{k}: {v}" for k, v in spec["backbone"].items())
+        print(f"config    {method}/{path.stem} with {{{section}}}", file=sys.stderr)
+        return spec
+
+    return Setting(path, f"{other}_{dataset}", other, change)
 
 
 def pairs(texts):

@@ -13,6 +13,8 @@ from ssl_tf.errors import BadInput, unknown
 REQUIRED = ("method", "backbone", "data", "views", "optimizer", "train")
 SECTIONS = (*REQUIRED, "init", "evaluations", "paper", "needs", "variants")
 
+SIZES = {"ti", "tiny", "small", "base"}  # words of names that are no kind of network
+
 
 def home():
     """The folder that holds `configs/` and `models/`.
@@ -209,7 +211,48 @@ def find(method, arch=None, dataset=None):
     raise BadInput(f"--method {method} {wanted}: no such config. Have: {listed}.")
 
 
-def load(path, variant=None, overrides=()):
+def nearest(method, arch, dataset):
+    """The config of a method for a data set and the architecture nearest to one.
+
+    Args:
+        method: str, a folder of `configs/`.
+        arch: str or `None`; see `find`.
+        dataset: str or `None`; see `find`.
+
+    Returns:
+        `(path, None)` of the one that `find` finds; where there is none, `(path,
+        arch)` of that whose architecture has most words of its name in common with
+        `arch`, and of several the nearest first number.
+
+    Raises:
+        BadInput: see `find`; the method has no config of the data set.
+    """
+    named = None not in (arch, dataset) and method in methods()
+    beside = [s for s in settings(method) if s[2] == dataset] if named else []
+    if not beside or arch in [setting[1] for setting in beside]:
+        return find(method, arch, dataset), None
+
+    def distance(setting):
+        ours, theirs = (
+            re.findall(r"[a-z]+|\d+", x.lower()) for x in (setting[1], arch)
+        )
+        words = {x for x in ours if x.isalpha()} & set(theirs) - SIZES
+        number = lambda parts: int(next((x for x in parts if x.isdigit()), 0))
+        return -len(words), abs(number(ours) - number(theirs))
+
+    return min(beside, key=distance)[3], arch
+
+
+def backbones(arch):
+    """`[(method, data set, backbone section)]` of the configs of an architecture."""
+    return [
+        (method, dataset, read_yaml(path)["backbone"])
+        for method, name, dataset, path in settings()
+        if name == arch
+    ]
+
+
+def load(path, variant=None, overrides=(), change=None):
     """Reads a config, applies a variant and then `a.b=c` overrides.
 
     Args:
@@ -218,6 +261,7 @@ def load(path, variant=None, overrides=()):
             "+", applied in this order.
         overrides: iterable of `"dotted.key=value"`, whose value is YAML, or of
             `(dotted key, value)`, whose value is taken as it is.
+        change: sections -> sections, between variant and overrides, or `None`.
 
     Returns:
         dict of sections, without `variants`.
@@ -234,6 +278,7 @@ def load(path, variant=None, overrides=()):
             raise BadInput(f"{path}: variants.{name}: must be a mapping.")
         for key, value in variants[name].items():
             override(spec, key, value, f"variants.{name}")
+    spec = change(spec) if change is not None else spec
     for given in overrides:
         override(spec, *(pair(given) if isinstance(given, str) else given), "--set")
     return sections(spec, path)

@@ -149,7 +149,7 @@ def from_manifest(name, root, *, models=None, variant=None, overrides=(), folder
     place = config.find(entry.method, entry.arch, entry.dataset)
     chosen = variant or entry.variant
     spec = config.load(place, chosen, overrides)
-    path = run_folder(root, place, spec, suffix(entry, chosen), folder)
+    path = run_folder(root, place.stem, spec, suffix(entry, chosen), folder)
     notes = {"entry": name, "licence": entry.licence}
     taken = {"key": entry.key, "part": entry.part}
     return become(spec, path, file, entry.format, taken, (place, chosen), notes)
@@ -161,10 +161,13 @@ def foreign(options):
         raise BadInput("--from: give one FILE and --to METHOD ARCH, or --config.")
     from ssl_tf import config
 
-    place = Path(options.config or config.find(*(options.to or ()), options.dataset))
-    spec = config.load(place, options.variant, options.set)
-    path = run_folder(options.runs, place, spec, options.variant, options.name)
-    origin = (place, options.variant)
+    if options.config:
+        place = cli.written(Path(options.config))
+    else:
+        place = cli.setting(*options.to, options.dataset)
+    spec = config.load(place.path, options.variant, options.set, place.change)
+    path = run_folder(options.runs, place.stem, spec, options.variant, options.name)
+    origin = (place.path, options.variant, place.arch)
     if options.form == "keras_h5" and options.prefix is not None:
         raise BadInput("--prefix: goes with --from torch, safetensors or npz.")
     taken = {"key": options.key, "part": options.part, "prefix": options.prefix}
@@ -177,13 +180,13 @@ def suffix(entry, chosen):
     return None if chosen == entry.variant and chosen in PLAIN else chosen
 
 
-def run_folder(root, place, spec, variant, name):
+def run_folder(root, stem, spec, variant, name):
     """`<root>/<method>/<arch>_<dataset>_official[_<variant>]/seed<k>`."""
     from ssl_tf import runs
 
     method = spec["method"].get("name")
-    stem, seed = f"{place.stem}_official", spec["train"].get("seed", 0)
-    return runs.folder(root, method, stem, variant, seed, name)
+    seed = spec["train"].get("seed", 0)
+    return runs.folder(root, method, f"{stem}_official", variant, seed, name)
 
 
 def become(spec, path, file, form, taken, origin, notes=None):

@@ -4,8 +4,8 @@ import functools
 import re
 from typing import Any, NamedTuple
 
+from ssl_tf import config, schema
 from ssl_tf import data as sets
-from ssl_tf import schema
 from ssl_tf.augment.recipes import RECIPES
 from ssl_tf.augment.scene import Scene, scene
 from ssl_tf.backbones import BACKBONES
@@ -16,7 +16,7 @@ from ssl_tf.data import (
     FACTS,
     groupings,
 )
-from ssl_tf.errors import BadInput
+from ssl_tf.errors import BadInput, have
 from ssl_tf.evaluation import EVALUATIONS, SUPPLIED
 from ssl_tf.methods import METHODS
 from ssl_tf.optim import OPTIMIZERS
@@ -33,6 +33,18 @@ VIEWS = RECIPES | {"scene": scene}
 # Of a data section: what the model sees of an image.
 SHOWN = ("norm", "resize", "fit", "held_out")
 
+
+SMALL = 64  # pixels a side up to which a stem does not halve, and patches are of 4
+
+# Methods, and families of backbones, that go with what their configs name alone.
+DETECTOR = "a detector is built on the stages of the ResNet that its config names."
+BOUND = {
+    "autoencoder": "encoder and decoder are made for each other.",
+    "faster_rcnn": DETECTOR,
+    "mask_rcnn": DETECTOR,
+    "scatsimclr": "scattering and head are set for one network and size of images.",
+    "ssal": "its branches tap layers that its config names for one backbone.",
+}
 
 CONTEXT = ("backbone", "classes", "images", "batch")  # what a method may ask for
 
@@ -101,6 +113,90 @@ def check(spec):
     check_paper(spec.get("paper"))
     schema.checked(Needs | None, spec.get("needs"), "needs")
     return parts
+
+
+def composed(spec, path, arch):
+    """A config with another architecture than it was written for, `paper` dropped.
+
+    The backbone is that of a config for the same data set, if there is one; else it
+    keeps what it has in common with its like (`resnet18` and `resnet50`), and its stem
+    and patches are those for the size of the images. A penalty on convolutions by their
+    names becomes one on all kernels where the names are others.
+
+    Args:
+        spec: sections, from `config.load`, a variant applied.
+        path: file of the config.
+        arch: str, as in the name of a config, or of `BACKBONES`.
+
+    Returns:
+        sections.
+
+    Raises:
+        BadInput: what the method needs of a network is not defined for this one.
+    """
+    method, data = path.parent.name, spec["data"]["name"]
+    start = f"--method {method} --arch {arch} --dataset {data}"
+    if method in BOUND:
+        beside = have(a for _, a, d, _ in config.settings(method) if d == data)
+        raise BadInput(f"{start}: {BOUND[method]} Have: {beside}; or write a --config.")
+    given, found = spec["backbone"], config.backbones(arch)
+    if given != config.read_yaml(path)["backbone"]:
+        raise BadInput(f"{start}: this --variant has a backbone of its own.")
+    if not found and arch not in BACKBONES:
+        raise BadInput(f"--arch {arch}: unknown. Have: {have(architectures())}.")
+    section = next((section for _, d, section in found if d == data), None)
+    if section is None:
+        name = arch if arch in BACKBONES else found[0][2]["name"]
+        section = {"name": name} | suited(spec, given, name)
+    if family(section["name"]) in BOUND:
+        raise BadInput(f"{start}: {BOUND[family(section['name'])]}")
+    optimizer = dict(spec["optimizer"])
+    foreign = family(given["name"]) != family(section["name"])
+    if foreign and any("conv" in pattern for pattern in l2_of(optimizer)):
+        optimizer["l2"] = {"/kernel": max(optimizer["l2"].values())}
+    rest = {name: part for name, part in spec.items() if name != "paper"}
+    return rest | {"backbone": section, "optimizer": optimizer}
+
+
+def l2_of(optimizer):
+    """Patterns of names of weights that an `optimizer` section penalises."""
+    l2 = optimizer.get("l2")
+    return list(l2) if isinstance(l2, dict) else []
+
+
+def family(name):
+    """The module of a backbone; those of one take the same arguments."""
+    return BACKBONES[name].__module__.rpartition(".")[2]
+
+
+def architectures():
+    """Architectures that go with any method and data set that has a config."""
+    methods = [method for method in config.methods() if method not in BOUND]
+    written = {arch for method in methods for _, arch, _, _ in config.settings(method)}
+    return sorted(written | {name for name in BACKBONES if family(name) not in BOUND})
+
+
+def suited(spec, given, name):
+    """Arguments of a backbone: those of its like, and those for the size of images.
+
+    Args:
+        spec: sections.
+        given: backbone section of the config.
+        name: of `BACKBONES`.
+    """
+    takes, like = schema.parameters(BACKBONES[name]), family(given["name"])
+    kept = [k for k in given if k in takes and k not in ("name", "scale")]
+    found = {k: given[k] for k in kept} if like == family(name) else {}
+    facts = FACTS.get(spec["data"]["name"])
+    sizes = [view.get("size") for view in spec["views"]]
+    sizes += [spec["data"].get("size"), facts and facts.size]
+    size = next((size for size in sizes if size), None)
+    small = size <= SMALL if size else str(given.get("stem")).startswith("small")
+    if "stem" in takes and small:
+        found = {"stem": "small"} | found
+    if "patch" in takes and "stride" not in takes and size:
+        found = {"patch": 4 if small else 16} | found
+    return found
 
 
 def evaluation(name, section, data):
@@ -239,12 +335,15 @@ def check_paper(paper):
 
 
 def view_size(parts, source=None):
-    """Side of the square the backbone sees, in pixels, or `None` if unknown yet."""
-    for recipe in parts.recipes:
-        if isinstance(recipe, Scene):
-            return recipe.test
-        if recipe.size is not None:
-            return recipe.size
+    """Side of the square the backbone sees, in pixels, or `None` if unknown yet.
+
+    That is the first view's; further ones may be small crops.
+    """
+    first = parts.recipes[0]
+    if isinstance(first, Scene):
+        return first.test
+    if first.size is not None:
+        return first.size
     own, known = parts.dataset.keywords.get("size"), name_of(parts) in SETS
     if own is not None and (known or source is None or source.files):
         return own

@@ -45,12 +45,16 @@ def folder(root, method, setting, variant=None, seed=0, name=None):
     return Path(root) / short / middle / f"seed{seed}"
 
 
-def origin(path, variant=None):
-    """What `environment.json` notes of the config: its file, below `home` if it is."""
+def origin(path, variant=None, arch=None):
+    """What `environment.json` notes of the config: its file, below `home` if it is.
+
+    And the architecture, where it is not the file's.
+    """
     path = Path(path).resolve()
     if path.is_relative_to(config.home()):
         path = path.relative_to(config.home())
-    return {"config": str(path), "variant": variant}
+    noted = {"config": str(path), "variant": variant}
+    return noted if arch is None else noted | {"arch": arch}
 
 
 @contextlib.contextmanager

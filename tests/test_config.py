@@ -452,3 +452,11 @@ def test_official_weights_stand_beside_the_rows_of_their_variant():
     rows = results.joined([lines(*one) for one in given], [])
     beside = {r.line.setting.variant: r.official and r.official.values for r in rows}
     assert beside == {None: [0.7], "faithful": [0.7], "stl10": [0.9], "x": None}
+
+
+@pytest.mark.parametrize(("dataset", "side"), [("cifar10", 32), ("stl10", 96)])
+def test_small_crops_beside_whole_views_do_not_shrink_the_images(dataset, side):
+    path = config.find("self_classifier", "resnet18", dataset)
+    parts = experiment.check(config.load(path))
+    assert [r.size for r in parts.recipes] == [None] * 2 + [side // 2] * 4
+    assert experiment.view_size(parts) == side
