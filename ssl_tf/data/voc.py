@@ -194,7 +194,7 @@ def annotation(path, image, told):
     try:
         root = tree(path)
         rows = [row(item) for item in root.findall("object")]
-        given = root.find("size") is not None or not rows
+        given = root.findtext("size/height") or not rows
         sides = [f"size/{side}" for side in ("height", "width")]
         size = tuple(int(number(root, side)) for side in sides) if given else (0, 0)
         size = size if min(size) > 0 else files.size(image)[0]

@@ -1,9 +1,14 @@
 """COCO's files: what is read, and what is said where something is wrong."""
 
+import json
+
 import annotated
 import numpy as np
+import pictures
 import pytest
+from PIL import Image
 
+from ssl_tf.data import faults, instances
 from ssl_tf.data.coco import area, coco, written
 from ssl_tf.data.instances import for_training, padded, same_classes
 from ssl_tf.errors import BadInput
@@ -134,3 +139,213 @@ def test_what_is_written_reads_back(rng, tmp_path):
     for one, other in zip(first.objects, second.objects):
         assert one.boxes.tolist() == other.boxes.tolist()
         assert one.label.tolist() == other.label.tolist()
+
+
+def read(root, rng, change, files=None):
+    """The training split after a change of a good file's content."""
+    own = annotated.good()
+    annotated.coco(root, rng, own)
+    for old, new in (files or {}).items():
+        (root / "train2017" / new).parent.mkdir(parents=True, exist_ok=True)
+        (root / "train2017" / old).rename(root / "train2017" / new)
+    change(own)
+    (root / "annotations/instances_train2017.json").write_text(json.dumps(own))
+    return coco("train", root)
+
+
+def called(name):
+    return lambda x: x["images"][1].update(file_name=name)
+
+
+@pytest.mark.parametrize(
+    "name, file",
+    [
+        ("deep/er/a.jpg", "deep/er/a.jpg"),
+        ("deep\\er\\a.jpg", "deep/er/a.jpg"),
+        ("/home/me/train2017/a.jpg", "a.jpg"),
+        ("C:\\photos\\a.jpg", "deep/a.jpg"),
+        ("train2017/A.JPG", "a.jpg"),
+        ("my%20photo.jpg", "my photo.jpg"),
+        ("https://host/x/a.jpg?size=full", "a.jpg"),
+        ("cafe\u0301.jpg", "caf\u00e9.jpg"),
+    ],
+)
+def test_names_of_other_systems_are_found(rng, tmp_path, name, file):
+    train = read(tmp_path, rng, called(name), {"000003.jpg": file})
+    assert train.images[0] == str(tmp_path / "train2017" / file)
+    assert train.pixels(0).shape == (24, 32, 3)
+
+
+MANY = {"000003.jpg": "a/x.jpg", "000012.jpg": "b/x.jpg"}
+
+
+def ambiguous(content):
+    content["images"][0]["file_name"] = "b/x.jpg"
+    content["images"][1]["file_name"] = "/gone/x.jpg"
+
+
+SHORT = {"counts": [5], "size": [1, 5]}
+
+
+def corners(x, y, w, h):
+    return [x, y, x + w, y + h]
+
+
+def shares(content):
+    for item in content["annotations"]:
+        x, y, w, h = item["bbox"]
+        item["bbox"] = [x / 32, y / 24, w / 32, h / 24]
+
+
+def as_corners(*drop):
+    def change(content):
+        for item in content["annotations"]:
+            item["area"] = item["bbox"][2] * item["bbox"][3]
+            item["bbox"] = corners(*item["bbox"])
+            for name in drop:
+                item.pop(name)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change, files, message",
+    [
+        (ambiguous, MANY, "lists /gone/x.jpg, which is not in"),
+        (
+            lambda x: x["images"][1].update(id=12),
+            None,
+            "image id 12 is 000012.jpg and 000003.jpg; give each image an id",
+        ),
+        (
+            called("000012.jpg"),
+            None,
+            "images 12 and 3 are one file, 000012.jpg; keep one entry",
+        ),
+        (shares, None, "its boxes are shares of the image .0 to 1., not pixels"),
+        (as_corners(), None, "its boxes are corners .x1, y1, x2, y2., not x, y, width"),
+        (as_corners("segmentation"), None, "its boxes are corners"),
+        (
+            lambda x: x["categories"][0].update(name="apple"),
+            None,
+            "two categories are called 'apple'; merge or rename them",
+        ),
+        (
+            lambda x: x["annotations"][1].update(image_id=None),
+            None,
+            "annotation 2 is not in COCO's form .an id is None.",
+        ),
+        (
+            lambda x: x["annotations"][1].update(bbox=[1, 2, 3]),
+            None,
+            "annotation 2 is not in COCO's form .a box of 3 numbers.; correct or",
+        ),
+        (
+            lambda x: x["annotations"][1].update(segmentation=SHORT),
+            None,
+            "annotation 2 is not .* .its run-length mask is not one of 32x24",
+        ),
+    ],
+)
+def test_what_has_no_one_reading_is_refused(rng, tmp_path, change, files, message):
+    with pytest.raises(BadInput, match=message) as error:
+        read(tmp_path, rng, change, files)
+    assert "\n" not in str(error.value)
+
+
+def test_boxes_in_the_upper_left_are_no_corners(rng, tmp_path):
+    """Whole images annotated as x, y, width, height fit as corners, too."""
+
+    def change(content):
+        for item in content["annotations"]:
+            item.update(bbox=[0, 0, 31, 23], area=31 * 23)
+            item.pop("segmentation")
+
+    assert read(tmp_path, rng, change).objects[0].boxes.tolist() == [[0, 0, 31, 23]]
+
+
+def test_every_form_of_an_outline_is_read_and_what_is_none_is_not(rng, tmp_path):
+    square = [[4, 5], [14, 5], [14, 15], [4, 15]]
+    for shape in (annotated.SQUARE, square, [square], [annotated.SQUARE]):
+        change = lambda x, s=shape: x["annotations"][0].update(segmentation=s)
+        (polygon,) = read(tmp_path, rng, change).objects[1].polygons[0]
+        assert polygon.tolist() == square
+    for shape in (None, [], [[]], [[4, 5, 14, 15]], [["x"] * 6], [[np.nan] * 6]):
+        change = lambda x, s=shape: x["annotations"][0].update(segmentation=s)
+        own = read(tmp_path, rng, change).objects[1]
+        assert own.count == 2 and own.polygons[0] == ()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_mask_becomes_an_outline_that_draws_it(rng, tmp_path, compressed):
+    tool = pytest.importorskip("pycocotools.mask")
+    mask = rng.random((24, 32)) < 0.5  # parts, holes, pixels that touch at corners
+    mask[5:15, 4:14] = True
+    flat = mask.T.ravel()
+    change = np.flatnonzero(np.diff(flat)) + 1
+    runs = np.diff([0, *([0] if flat[0] else []), *change, flat.size]).tolist()
+    shape = {"size": [24, 32], "counts": runs}
+    if compressed:
+        shape = tool.frPyObjects(shape, 24, 32)
+        shape["counts"] = shape["counts"].decode()
+    own = read(
+        tmp_path, rng, lambda x: x["annotations"][0].update(segmentation=shape)
+    ).objects[1]
+    (polygon,) = own.polygons[0]
+    drawn = tool.decode(tool.frPyObjects([polygon.ravel().tolist()], 24, 32))
+    np.testing.assert_array_equal(drawn[:, :, 0] > 0, mask)
+
+
+def test_an_object_annotated_twice_is_one_and_counts_unless_both_are_difficult():
+    told = faults.Faults()
+    row = lambda difficult, label=0: ((1.0, 2.0, 9.0, 8.0), label, difficult, False, ())
+    rows = [row(True), row(False), row(False, 1), row(True)]
+    own = faults.objects(rows, (24, 32), "x", told)
+    assert own.label.tolist() == [0, 1] and own.difficult.tolist() == [False, False]
+    assert told.notes["repeated"] == ["x", "x"]
+
+
+def test_a_box_over_the_edge_is_cut_to_the_image():
+    told = faults.Faults()
+    rows = [((-5.0, 2.0, 40.0, 8.0), 0, False, False, ())]
+    own = faults.objects(rows, (24, 32), "x", told)
+    assert own.boxes.tolist() == [[0, 2, 32, 8]] and told.notes["beyond"] == ["x"]
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_boxes_of_a_turned_image_are_of_the_size_that_is_annotated(
+    rng, tmp_path, stored
+):
+    upright = pictures.smooth(rng, 24, 32)
+    image = Image.fromarray(np.rot90(upright))
+    note = image.getexif()
+    note[0x0112] = 6  # to be turned clockwise
+    size = {"height": 32, "width": 24} if stored else {"height": 24, "width": 32}
+    train = read(tmp_path, rng, lambda x: x["images"][1].update(**size))
+    image.save(train.images[0], exif=note, quality=95)
+    instances.check_sizes(train)
+    right = np.rot90(upright) if stored else upright
+    found = train.pixels(0).astype(int)
+    assert found.shape == right.shape and np.abs(found - right).mean() < 8
+
+
+def test_an_image_of_another_size_is_refused_before_training(rng, tmp_path):
+    train = read(tmp_path, rng, lambda x: x["images"][1].update(width=33))
+    with pytest.raises(BadInput, match="000003.jpg: has 32x24 pixels, its annot"):
+        instances.check_sizes(train)
+
+
+def test_masks_are_not_learnt_without_outlines(rng, tmp_path, capsys):
+    bare = lambda x: x["annotations"][0].update(segmentation=[])
+    train = read(tmp_path, rng, bare)
+    assert [own.count for own in for_training(train, True).objects] == [1, 0]
+    assert "coco: 1 train objects without an outline are" in capsys.readouterr().err
+
+    def none(content):
+        for item in content["annotations"]:
+            item.pop("segmentation")
+
+    train = read(tmp_path, rng, none)
+    with pytest.raises(BadInput, match="train object has an outline.* faster_rcnn"):
+        for_training(train, masks=True)
+    assert [own.count for own in for_training(train).objects] == [1, 1]

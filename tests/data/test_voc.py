@@ -120,3 +120,61 @@ def test_an_image_stored_sideways_is_turned_upright(root, rng):
     found = voc("train", root).pixels(0)
     assert found.shape == (24, 32, 3)
     assert np.abs(found.astype(int) - upright).mean() < 8
+
+
+BOX = (1, 1, 5, 5)
+
+
+def change(root, name, text):
+    (root / "VOC2007" / name).write_bytes(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff000001\n000002\n",
+        "000001\r\n000002\r\n",
+        "000001  1 \n000002 -1\n\n",
+        "000001.jpg\n000002.JPG\n",
+        "000001\n000002\n000001\n",
+    ],
+)
+def test_lists_are_read_as_editors_and_tools_leave_them(root, text):
+    change(root, "ImageSets/Main/trainval.txt", text)
+    assert voc("train", root, train="trainval07").ids == ("000001", "000002")
+
+
+def test_names_of_classes_and_flags_are_read_in_any_case(root):
+    text = annotated.xml([(" Dog ", BOX, "True"), ("TVmonitor", BOX, 1)])
+    change(root, "Annotations/000001.xml", text)
+    own = voc("train", root).objects[0]
+    assert [CLASSES[i] for i in own.label] == ["dog", "tvmonitor"]
+    assert own.difficult.all()
+
+
+def test_what_tools_leave_out_is_found_elsewhere(root):
+    text = annotated.xml([("dog", (2, 2, 5.5, 5), 0)])
+    text = text.replace("<difficult>0</difficult>", "")
+    start, end = text.index("<size>"), text.index("</size>") + len("</size>")
+    for size in ("", "<size/>", "<size><width>0</width><height>0</height></size>"):
+        change(root, "Annotations/000001.xml", text[:start] + size + text[end:])
+        train = voc("train", root)
+        assert train.sizes[0].tolist() == [24, 32]
+        assert train.objects[0].boxes.tolist() == [[1, 1, 5.5, 5]]
+        assert not train.objects[0].difficult.any()
+
+
+@pytest.mark.parametrize("ending", [".JPG", ".jpeg", ".png"])
+def test_images_may_end_as_cameras_write_them(root, rng, ending):
+    folder = root / "VOC2007/JPEGImages"
+    (folder / "000001.jpg").unlink()
+    pictures.write(folder / f"000001{ending}", pictures.smooth(rng, 24, 32))
+    assert voc("train", root).pixels(0).shape == (24, 32, 3)
+
+
+def test_shares_of_an_image_are_no_pixels(root):
+    for name in ("000001", "000002"):
+        text = annotated.xml([("dog", (0.1, 0.2, 0.5, 0.9), 0)])
+        change(root, f"Annotations/{name}.xml", text)
+    with pytest.raises(BadInput, match="boxes are shares of the image .0 to 1., not"):
+        voc("train", root, train="trainval07")

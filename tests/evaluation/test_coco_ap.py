@@ -11,7 +11,7 @@ import pytest
 from ssl_tf.data.coco import coco
 from ssl_tf.data.shapes import shapes, within
 from ssl_tf.errors import BadInput
-from ssl_tf.evaluation import coco_ap
+from ssl_tf.evaluation import coco_ap, voc_ap
 from ssl_tf.evaluation.found import Found, joined
 
 FOLDER = given.GOLDEN / "detection"
@@ -89,3 +89,131 @@ def test_without_pycocotools_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools", None)
     with pytest.raises(BadInput, match="pip install 'ssl_tf.detect.'"):
         coco_ap.tools()
+
+
+def itself(instances):
+    """The truth as `Found`, crowds left out; masks are the outlines as COCO draws."""
+    tool, parts = coco_ap.tools()[2], []
+    for i, own in enumerate(instances.objects):
+        own = own.kept(~own.crowd)
+        size = tuple(map(int, instances.sizes[i]))
+        masks = [
+            tool.merge(tool.frPyObjects([p.ravel().tolist() for p in polygons], *size))
+            if polygons
+            else coco_ap.encoded(np.zeros((1, *size)))[0]
+            for polygons in own.polygons
+        ]
+        score = np.full(own.count, 0.9)
+        parts.append(Found(np.full(own.count, i), own.label, score, own.boxes, masks))
+    return joined(parts)
+
+
+def renumbered(image=None, category=None, number=None):
+    def change(content):
+        for item in content["images"] if image else ():
+            item["id"] = image(item["id"])
+        for item in content["categories"] if category else ():
+            item["id"] = category(item["id"])
+        for i, item in enumerate(content["annotations"]):
+            if image:
+                item["image_id"] = image(item["image_id"])
+            if category:
+                item["category_id"] = category(item["category_id"])
+            if number:
+                item["id"] = number(i)
+
+    return change
+
+
+def without(*names):
+    def change(content):
+        for item in [*content["images"], *content["annotations"]]:
+            for name in names:
+                item.pop(name, None)
+
+    return change
+
+
+def mixed(content):
+    renumbered(image=str)(content)
+    for item in content["annotations"]:
+        item["image_id"] = float(item["image_id"])
+
+
+def degenerate(content):
+    """An empty box, an object annotated twice, a box over the edge."""
+    one = content["annotations"][0]
+    content["annotations"] += [
+        one | {"bbox": [3, 3, 0, 5], "segmentation": []},
+        dict(one),
+        one | {"bbox": [20, 4, 30, 30], "segmentation": None, "area": -1},
+    ]
+
+
+READINGS = {
+    "annotation ids from 0": renumbered(number=lambda i: i),
+    "annotation ids all alike": renumbered(number=lambda i: 1),
+    "annotation ids null": renumbered(number=lambda i: None),
+    "annotation ids of text": renumbered(number=lambda i: f"a{i}"),
+    "image ids from 0": renumbered(image=lambda i: i - 3),
+    "image ids of text": renumbered(image=lambda i: f"{i:012}"),
+    "image ids that are names": renumbered(image=lambda i: f"photo {i}"),
+    "image ids of 70 bits": renumbered(image=lambda i: 2**70 + i),
+    "image ids as text and as numbers": mixed,
+    "category ids of text": renumbered(category=str),
+    "category ids from 0": renumbered(category=lambda i: i - 2.0),
+    "no optional key": without("iscrowd", "area", "height", "width", "segmentation"),
+    "no annotation id": lambda x: [item.pop("id") for item in x["annotations"]],
+    "what cannot be found": degenerate,
+    "an image listed twice": lambda x: x["images"].append(dict(x["images"][0])),
+}
+
+
+@pytest.mark.parametrize("name", READINGS)
+@pytest.mark.parametrize("kind", ["box", "mask"])
+def test_the_truth_itself_is_found_whatever_the_file_calls_it(
+    rng, tmp_path, name, kind
+):
+    content = annotated.good()
+    READINGS[name](content)
+    test = coco("test", annotated.coco(tmp_path, rng, test=content))
+    assert test.size == 2 and test.sizes.tolist() == [[24, 32]] * 2
+    assert sum((~own.crowd).sum() for own in test.objects) >= 2
+    if name == "no optional key" and kind == "mask":
+        with pytest.raises(BadInput, match="no object has an outline, take box"):
+            coco_ap.coco_ap(test, itself(test), kind)
+        return
+    found = coco_ap.coco_ap(test, itself(test), kind)
+    assert found["AP"] == pytest.approx(100) and found["AR_100"] == pytest.approx(100)
+
+
+def test_small_objects_are_told_by_the_annotated_area(rng, tmp_path):
+    content = annotated.good()
+    content["annotations"][0]["area"] = 5000.0
+    test = coco("test", annotated.coco(tmp_path, rng, test=content))
+    found = coco_ap.coco_ap(test, itself(test))
+    assert found["AP_medium"] == found["AP_small"] == pytest.approx(100)
+    none = itself(test)
+    none = none._replace(label=1 - none.label)  # the apple is small, the kite is not
+    assert coco_ap.coco_ap(test, none)["AP_medium"] == 0
+    without("area")(content)
+    test = coco("test", annotated.coco(tmp_path, rng, test=content))
+    assert np.isnan(coco_ap.coco_ap(test, itself(test))["AP_medium"])
+
+
+def test_where_masks_are_judged_an_object_without_outline_does_not_count(rng, tmp_path):
+    content = annotated.good()
+    content["annotations"][0]["segmentation"] = [[4, 5, 14, 15]]
+    test = coco("test", annotated.coco(tmp_path, rng, test=content))
+    assert coco_ap.coco_ap(test, itself(test), "mask")["AP"] == pytest.approx(100)
+    assert coco_ap.coco_ap(test, itself(test), "box")["AP"] == pytest.approx(100)
+
+
+@pytest.mark.parametrize("column", ["score", "boxes"])
+def test_detections_that_are_not_finite_are_refused(column):
+    test = shapes("test", test=3)
+    found = perfect(test)
+    getattr(found, column)[0] = np.nan
+    for measure in (coco_ap.coco_ap, voc_ap.voc_ap):
+        with pytest.raises(BadInput, match="predictions are not finite"):
+            measure(test, found)

@@ -103,3 +103,28 @@ def test_a_perfect_detector_and_a_blind_one(rng, tmp_path):
         assert (~np.isnan(found["classes"][:, 0])).sum() == 3
         none = joined([part._replace(label=part.label * 0) for part in parts])
         assert voc_ap.voc_ap(train, none, rule, written=False)["AP"] == 0
+
+
+def test_what_nobody_can_find_costs_nothing(rng, tmp_path):
+    """Objects annotated twice, empty boxes, difficult ones, images without objects."""
+    box, other = (3, 4, 20, 18), (10, 2, 30, 24)
+    years = {
+        "VOC2007": {
+            "test": {
+                "000001": [("dog", box, 1), ("dog", box, 0), ("cat", other, 0)],
+                "000002": [("dog", (9, 5, 8, 9), 0), ("dog", other, 0)],
+                "000003": [],
+                "000004": [("bird", (-9, 2, 40, 9), 0), ("bird", (-9, 2, 40, 9), 0)],
+            }
+        }
+    }
+    test = voc("test", annotated.voc(tmp_path, rng, years))
+    assert [own.count for own in test.objects] == [2, 2, 0, 1]
+    parts = [
+        Found(np.full(own.count, i), own.label, np.ones(own.count), own.boxes)
+        for i, own in enumerate(test.objects)
+    ]
+    for rule in voc_ap.RULES:
+        found = voc_ap.voc_ap(test, joined(parts), rule)
+        assert found["AP"] == 100
+        assert (~np.isnan(found["classes"][:, 0])).sum() == 3
