@@ -204,6 +204,16 @@ def judge(claim, test, records):
     return Verdict(claim, test, "open", effect, why, controls)
 
 
+def leading(judged):
+    """One verdict a claim: of its first test that was run, else of the first."""
+    found = {}
+    for verdict in judged:
+        before = found.setdefault(verdict.claim.id, verdict)
+        if before.status == "missing" and verdict.status != "missing":
+            found[verdict.claim.id] = verdict
+    return list(found.values())
+
+
 def measured(arm, records):
     """The `results.Line` of an arm, of its newest setup; `None` without runs."""
     method, _, name = arm.run.partition("/")

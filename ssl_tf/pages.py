@@ -54,10 +54,11 @@ def made(home):
     records = results.gather(results.kept())
     found, listings = claims.read()
     judged = claims.verdicts(found, records)
+    leading = claims.leading(judged)
     blocks = {
         "claims": page.markdown(claims.HEAD, map(claims.row, judged)),
-        "claims-short": page.markdown(SHORT, map(short, judged)),
-        "verdicts": "\n".join(f"- {claims.sentence(v)}" for v in judged),
+        "claims-short": page.markdown(SHORT, map(short, leading)),
+        "verdicts": "\n".join(f"- {claims.sentence(v)}" for v in leading),
     }
     for name, table in listings.items():
         blocks[name] = page.markdown(*claims.listing(table, records))
@@ -143,7 +144,9 @@ def paper_row(row):
     takes, mark = "", ""
     if path.exists():
         spec = config.load(path, row.line.setting.variant)
-        mark = " ‡" if spec["data"].get("validation") == "test" else ""
+        chosen = [spec["data"], *(spec.get("evaluations") or {}).values()]
+        on_test = any((own or {}).get("validation") == "test" for own in chosen)
+        mark = " ‡" if on_test else ""
         if "gflop" in entry:
             flops = entry["gflop"] * 1e9 * entry["images"] * spec["train"]["epochs"]
             takes = cost.told(flops / cost.TWO_CORES)

@@ -53,8 +53,10 @@ class Line(NamedTuple):
     def seeds(self):
         """`{seed: value}`, in order of seeds."""
         _, _, name = self.metric.partition(".")
-        found = sorted(self.by_seed.items())
-        return {seed: record["values"][name] for seed, record in found}
+        return {
+            seed: record["values"][own_name(record, name)]
+            for seed, record in sorted(self.by_seed.items())
+        }
 
     @property
     def values(self):
@@ -65,6 +67,14 @@ class Line(NamedTuple):
     def protocol(self):
         """What a fair comparison has in common, see `protocol`; `None` if unknown."""
         return protocol(next(iter(self.by_seed.values()))) if self.by_seed else None
+
+
+HELD_OUT = "validation_"  # before a metric: of held-out images
+
+
+def own_name(record, name):
+    """What a record calls a metric; that of held-out images has records of its own."""
+    return name if name in record["values"] else name.removeprefix(HELD_OUT)
 
 
 def gather(roots):
@@ -218,9 +228,10 @@ def lines(records, labels, split="test"):
     """
     table, trainings = {}, {}
     for record in sorted(records, key=lambda record: record["date"]):
-        if record["split"] != split or record["weights"] not in ("last", "random"):
+        apart = split == "test" and record["split"] == "validation"
+        if record["split"] != split and not apart:
             continue
-        if is_search(record):
+        if record["weights"] not in ("last", "random") or is_search(record):
             continue
         setting = Setting(
             *(record[n] for n in ("method", "name", "variant", "official"))
@@ -228,7 +239,7 @@ def lines(records, labels, split="test"):
         place = setting, config.digest(record.get("setup") or {})
         trainings.setdefault((place, record["seed"]), set()).add(identity(record))
         for name, value in record["values"].items():
-            metric = f"{record['evaluation']}.{name}"
+            metric = f"{record['evaluation']}.{HELD_OUT if apart else ''}{name}"
             label = labels.get(record["method"], {}).get(metric)
             if label is None or not isinstance(value, (int, float)):
                 continue
@@ -304,7 +315,8 @@ def plain_name(line):
     One set of weights stands beside our default and our faithful runs.
     """
     method, name, variant, _ = line.setting
-    variant = None if variant == "faithful" else variant
+    parts = [p for p in (variant or "").split("+") if p not in ("", "faithful")]
+    variant = "+".join(parts) or None
     return method, name.removesuffix("_official"), variant
 
 

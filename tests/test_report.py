@@ -187,6 +187,26 @@ def test_arms_that_differ_without_a_reason_are_no_test():
     assert told == ("reproduced", "")
 
 
+def test_a_claim_leads_with_its_first_test_that_was_run():
+    one = claim()
+    lost = one.tests[0]._replace(ours=claims.Arm("ssal/nowhere", "terms.accuracy"))
+    both = one._replace(tests=[lost, *one.tests])
+    found = claims.verdicts(
+        [both, both._replace(id="y", tests=[lost])], BASELINE + OURS
+    )
+    assert [v.status for v in found] == ["missing", "reproduced", "missing"]
+    assert [v.status for v in claims.leading(found)] == ["reproduced", "missing"]
+
+
+def test_a_measure_of_held_out_images_is_found_in_their_record():
+    held = record("multilabel", 0, 0.5, split="validation")
+    test = record("multilabel", 0, 0.4)
+    labels = {"multilabel": {"terms.accuracy": "a", "terms.validation_accuracy": "b"}}
+    found = {x.metric: x.seeds for x in results.lines([held, test], labels)}
+    assert found["terms.accuracy"] == {0: 0.4}
+    assert found["terms.validation_accuracy"] == {0: 0.5}
+
+
 def test_the_html_table_draws_intervals_on_one_scale():
     (verdict,) = claims.verdicts([claim()], BASELINE + OURS)
     html = report.claim_table([verdict])
@@ -242,6 +262,7 @@ def test_claims_name_runs_and_metrics_that_exist_or_can_be_trained():
         for test in one.tests:
             for arm in (test.ours, test.against):
                 method, _, name = arm.run.partition("/")
+                name = name.removesuffix("_simsiam")  # started from SimSiam's weights
                 path = config.home() / "configs/evidence" / f"{name}.yaml"
                 other = config.home() / "configs" / f"{arm.run}.yaml"
                 path = path if path.exists() else other
