@@ -8,7 +8,7 @@ import pictures
 import pytest
 from PIL import Image
 
-from ssl_tf import progress
+from ssl_tf import config, experiment, opening, progress
 from ssl_tf.data.folder import IN_MEMORY, common_size, folder, image_root
 from ssl_tf.data.skipped import Skipped, told
 from ssl_tf.errors import BadInput
@@ -289,3 +289,22 @@ def test_classes_without_an_image_are_said_once(rng, tmp_path, capsys):
     for _ in range(2):
         progress.tell(lines)
     assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_a_limit_leaves_all_classes_and_all_test_images(rng, tmp_path):
+    for split in ("train", "test"):
+        pictures.tree(tmp_path / split, rng, {"a": 20, "b": 10}, size=32)
+    path = config.find("supervised", dataset="folder")
+    changes = ["train.batch_size=4", "data.validation=0.2"]
+
+    def opened(*more):
+        parts = experiment.check(config.load(path, None, [*changes, *more]))
+        return opening.open_data(parts, tmp_path)
+
+    few = opened("data.limit=15")
+    assert classes_of(few.train) == {"a": 8, "b": 4}
+    assert classes_of(few.validation) == {"a": 2, "b": 1}
+    assert classes_of(few.test) == {"a": 20, "b": 10}
+    for key in ("data.limit=15", "data.per_class=5"):
+        draws = [opened(key, f"data.draw={seed}").train.names for seed in (0, 0, 1)]
+        assert draws[0] == draws[1] != draws[2]
