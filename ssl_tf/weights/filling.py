@@ -140,15 +140,16 @@ def unwrapped_name(name):
 def begun(arrays, prefix):
     """The arrays of a file whose names begin with `prefix`; all, if it is `None`."""
     arrays = unwrapped(arrays)
-    if prefix is None:
-        return arrays
-    begin = beginning(prefix)
+    begin = "" if prefix is None else beginning(arrays, prefix)
     return {n: array for n, array in arrays.items() if n.startswith(begin)}
 
 
-def beginning(prefix):
-    """A prefix as names have it that are `unwrapped`, a dot at its end."""
-    return unwrapped_name(prefix.rstrip(".")) + "."
+def beginning(arrays, prefix):
+    """A prefix as `unwrapped` names have it, a dot at its end; "" for a wrapper's."""
+    given = prefix.rstrip(".")
+    if not any(name.startswith(f"{given}.") for name in arrays):
+        given = unwrapped_name(given)
+    return f"{given}." if given else ""
 
 
 def readings(method, arrays, given=None):
@@ -174,9 +175,9 @@ def readings(method, arrays, given=None):
         if copies:
             yield "", {n: arrays[n] for n in arrays if n not in copies}, list(copies)
     else:
-        given = beginning(given)
-        begins = [given] if counts[given] else []
-        if not begins:
+        given = beginning(arrays, given)
+        begins = [given]
+        if not counts[given] and given:
             first = have(begin for begin in counts if begin.count(".") == 1)
             raise BadInput(f"--prefix {given}: no name begins so. Have: {first}.")
     for begin in sorted(begins, key=lambda begin: begin.count(".")):
@@ -224,7 +225,7 @@ def report(file, form, key, found):
     if found.left:
         groups = Counter(name.partition(".")[0] for name in found.left)
         listed = ", ".join(f"{name} ({n})" for name, n in groups.most_common(8))
-        lines.append(f"left out {len(found.left)} arrays that fit nowhere: {listed}")
+        lines.append(f"arrays of the file that are not used: {listed}")
     for line in lines:
         print(f"{file}: {line}", file=sys.stderr)
 

@@ -193,8 +193,8 @@ def fit(end, value, ours, sources):
         raise BadInput(f"{path} is filled by {sources[path]} already")
     if shape != wanted:
         raise BadInput(f"is {shape}, {path} is {wanted}")
-    if value.dtype.kind == "c":
-        raise BadInput(f"is complex, {path} is not")
+    if value.dtype.kind in "ciub":  # quantised, or something else of the same shape
+        raise BadInput(f"is {value.dtype}, {path} holds floating-point numbers")
     with np.errstate(over="ignore"):
         if not np.isfinite(value.astype(np.float32, copy=False)).all():
             raise BadInput(f"holds numbers that are not finite, for {path}")

@@ -100,7 +100,7 @@ def test_what_stands_beside_is_counted_and_named(filled, state, capsys):
     assert told["left_out"] == 4
     err = capsys.readouterr().err
     assert "names taken without 'encoder.'" in err
-    assert "left out 4 arrays that fit nowhere: projector (3), queue (1)" in err
+    assert "arrays of the file that are not used: projector (3), queue (1)" in err
 
 
 def test_a_backbone_alone_behind_a_prefix_is_said_to_have_no_classifier(
@@ -111,7 +111,7 @@ def test_a_backbone_alone_behind_a_prefix_is_said_to_have_no_classifier(
     filled(behind("student.backbone.", trunk) | other, trunk=True)
     err = capsys.readouterr().err
     assert "holds a backbone without a classifier; the run's is zero" in err
-    assert "left out 1 arrays that fit nowhere: student (1)" in err
+    assert "arrays of the file that are not used: student (1)" in err
 
 
 def test_two_networks_are_a_question_that_a_prefix_answers(filled, state):
@@ -150,7 +150,7 @@ def test_the_trained_network_is_taken_before_its_average_and_said(
 def test_a_slow_copy_beside_names_without_prefix_is_left_out(filled, state, capsys):
     filled(state | behind("ema.", state, 2.0))
     n = len(state)
-    assert f"left out {n} arrays that fit nowhere: ema ({n})" in capsys.readouterr().err
+    assert f"arrays of the file that are not used: ema ({n})" in capsys.readouterr().err
     filled(state | behind("ema.", state, 2.0), prefix="ema", factor=2.0)
 
 
@@ -161,6 +161,12 @@ def test_a_slow_copy_does_not_stand_in_for_a_damaged_network(filled, state):
         filled(both)
     assert "--prefix model_ema. fits, a slow copy by its name" in str(caught.value)
     filled(both, prefix="model_ema")
+
+
+@pytest.mark.parametrize("prefix", ["module.", "module.net", "net."])
+def test_a_prefix_may_be_given_with_or_without_wrappers(filled, state, prefix):
+    begin = "module." if prefix == "module." else "module.net."
+    filled(behind(begin, state), prefix=prefix)
 
 
 def test_a_prefix_that_no_name_has_is_refused(filled, state):
@@ -218,7 +224,9 @@ def test_a_number_alone_is_left_out_a_missing_or_unknown_array_is_not(
     filled, state, capsys
 ):
     filled(state | {"best_acc": np.float32(0.7)})
-    assert "left out 1 arrays that fit nowhere: best_acc (1)" in capsys.readouterr().err
+    assert (
+        "arrays of the file that are not used: best_acc (1)" in capsys.readouterr().err
+    )
     unknown = {"blocks.0.gate.weight": np.ones((2, 2), np.float32)}
     with pytest.raises(BadInput, match="blocks.0.gate.weight: no rule"):
         filled(behind("model.", state | unknown))

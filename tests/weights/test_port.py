@@ -98,12 +98,15 @@ def test_a_weight_is_filled_once_only(model, arrays):
     assert "1 misfit, nothing imported: twin: head/bias is filled by fc.bias" in text
 
 
-def test_wrong_ranks_and_complex_numbers_are_misfits(model, arrays):
+def test_wrong_ranks_complex_and_whole_numbers_are_misfits(model, arrays):
     arrays["conv0.weight"] = arrays["conv0.weight"].ravel()
     arrays["fc.bias"] = arrays["fc.bias"] * 1j
     text = misfits(model, arrays)
     assert "conv0.weight: shape [54] is not of 4 axes" in text
-    assert "fc.bias: is complex" in text
+    assert "fc.bias: is complex128" in text
+    arrays["fc.bias"] = np.ones(6, np.int8)
+    text = misfits(model, arrays)
+    assert "fc.bias: is int8, head/bias holds floating-point numbers" in text
 
 
 def test_a_rule_may_check_what_it_drops(model, arrays):
