@@ -146,7 +146,8 @@ def band(psi, fold):
         m / fold / 2 + 1, 1, L]`.
     """
     _, n, m = psi.shape
-    of = np.einsum("arn,lnm,bcm->abrcl", parts(n), psi, parts(m)) / (n * m)
+    of = np.einsum("arn,lnm,bcm->abrcl", parts(n), psi, parts(m), optimize=True)
+    of = of / (n * m)
     (up, up_sign), (left, left_sign) = meeting(n, fold), meeting(m, fold)
     sign, x, q = np.array([1, -1]), np.arange(2), np.arange(2)
     factors = np.zeros((2, 2, 2, 2, *of.shape[2:]))  # [terms, x, real, q, r, c, L]
