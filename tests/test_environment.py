@@ -189,13 +189,28 @@ def test_a_tf_config_that_describes_no_cluster_ends_in_one_line(text, message):
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["{cluster", task("worker", 1), "", "[]"])
+@pytest.mark.parametrize("text", [task("worker", 1), "", "[]"])
 def test_one_process_does_not_look_at_tf_config(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
     assert distribute.strategy("one").num_replicas_in_sync == 1
     assert distribute.strategy("mirrored", ["CPU:0"]).num_replicas_in_sync == 1
     assert distribute.worker() == (0, 1)
     assert os.environ["TF_CONFIG"] == text
+
+
+def test_a_process_has_its_place_before_a_strategy_is_made(monkeypatch):
+    monkeypatch.setattr(distribute, "PLACE", None)
+    monkeypatch.setenv("TF_CONFIG", task("worker", 1))
+    assert distribute.worker() == (2, 3)
+    monkeypatch.delenv("TF_CONFIG")
+    assert distribute.worker() == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["one", "mirrored", "workers"])
+def test_a_tf_config_that_is_no_json_ends_in_one_line(monkeypatch, name):
+    monkeypatch.setenv("TF_CONFIG", "{cluster")
+    with pytest.raises(BadInput, match="TF_CONFIG: is no JSON"):
+        distribute.strategy(name)
 
 
 @pytest.mark.parametrize("text", ["", " ", "{}"])

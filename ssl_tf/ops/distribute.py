@@ -91,12 +91,16 @@ def deal(strategy, dataset):
 def worker():
     """`(number of this process, number of processes)` that train together.
 
-    (0, 1) unless the strategy is "workers", whatever TF_CONFIG says.
+    As `strategy` has made it: (0, 1) unless that is "workers", whatever TF_CONFIG says.
+    Before a strategy is made, as TF_CONFIG says.
     """
+    if PLACE is None:
+        found = tf_config(os.environ)
+        return (0, 1) if found is None else place_of(found)
     return PLACE
 
 
-PLACE = (0, 1)
+PLACE = None  # of the newest strategy
 
 
 def agree(strategy, values):
@@ -131,12 +135,15 @@ def strategy(name, devices=None):
         devices: list of device names for "mirrored", `None` for all.
 
     Raises:
-        BadInput: unknown name, or the hardware is not there.
+        BadInput: unknown name, the hardware is not there, or TF_CONFIG is no JSON.
     """
+    global PLACE
     import tensorflow as tf
 
+    parsed(os.environ)
     if name == "workers":
         return workers_strategy(tf_config(os.environ) or slurm_cluster(os.environ))
+    PLACE = (0, 1)
     others = os.environ.pop("TF_CONFIG", None)  # MirroredStrategy would read it
     try:
         if name == "one":
@@ -212,6 +219,21 @@ def place_of(found):
     return index + (chiefs if found["task"]["type"] == "worker" else 0), count
 
 
+def parsed(environment):
+    """What TF_CONFIG holds; `{}` if it is not set, or empty.
+
+    Raises:
+        BadInput: it is no JSON.
+    """
+    text = environment.get("TF_CONFIG", "")
+    try:
+        return json.loads(text.strip() or "{}")
+    except (ValueError, RecursionError) as error:
+        raise BadInput(
+            f"TF_CONFIG: is no JSON ({error}); unset it, or write what it should say."
+        ) from None
+
+
 def tf_config(environment):
     """The cluster that TF_CONFIG describes, as far as it trains together.
 
@@ -226,11 +248,7 @@ def tf_config(environment):
     Raises:
         BadInput: the variable says something else, or this task does not train.
     """
-    text = environment.get("TF_CONFIG", "")
-    try:
-        given = json.loads(text.strip() or "{}")
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"TF_CONFIG: is no JSON ({error}).") from None
+    given = parsed(environment)
     if given == {}:
         return None
     form = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", '
