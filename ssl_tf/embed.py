@@ -12,8 +12,6 @@ import numpy as np
 from ssl_tf import cli, runs
 from ssl_tf.errors import BadInput
 
-CHUNK = 512  # images decoded at a time
-
 
 def arguments():
     parser = cli.parser("embed", __doc__)
@@ -55,7 +53,7 @@ def main(argv=None):
 
 
 def embed(folder, paths, weights="last"):
-    """Backbone features of image files.
+    """Backbone features of image files, shown to the model as its evaluations are.
 
     Args:
         folder: a finished run.
@@ -69,23 +67,14 @@ def embed(folder, paths, weights="last"):
         BadInput: no finished run, or a file is no readable image.
     """
     from ssl_tf import evaluator
-    from ssl_tf.data import files, pipeline
     from ssl_tf.data.source import Source
     from ssl_tf.evaluation.features import extract
 
     done = evaluator.Run(folder, weights)
-    normal = done.normal()
+    label = np.full(len(paths), -1, np.int32)
+    source = Source("images", "test", np.array(paths), label, ())
     model = lambda images: done.method.backbone(images, training=False)
-    parts = []
-    for start in range(0, len(paths), CHUNK):
-        chunk = paths[start : start + CHUNK]
-        images = files.read_all(chunk, done.facts["size"])
-        label = np.full(len(chunk), -1, np.int32)
-        source = Source("images", "test", images, label, ())
-        parts.append(
-            extract(model, pipeline.Images(source, normal, done.facts["size"]))
-        )
-    return np.concatenate(parts)
+    return extract(model, done.shown(source))
 
 
 def write(path, features, paths):

@@ -93,6 +93,12 @@ class Run:
             )
         return pipeline.Normal(self.facts["mean"], self.facts["deviation"])
 
+    def shown(self, source):
+        """`pipeline.Images` of a `Source`: plain, as the run's evaluations are."""
+        data = self.parts.data
+        look = (self.facts["size"], data.resize, data.fit)
+        return pipeline.Images(source, self.normal(), *look)
+
     def settle(self, opened):
         """Notes the normalisation a converted run gets from its training images."""
         if self.facts["mean"] is not None:

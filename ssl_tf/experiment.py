@@ -347,8 +347,8 @@ def view_size(parts, source=None):
     own, known = parts.dataset.keywords.get("size"), name_of(parts) in SETS
     if own is not None and (known or source is None or source.files):
         return own
-    if source is not None and not source.files:
-        return source.images.shape[1]
+    if source is not None and (source.side or not source.files):
+        return source.side or source.images.shape[1]
     facts = FACTS.get(name_of(parts))
     return facts.size if facts else None
 

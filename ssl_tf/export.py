@@ -138,6 +138,7 @@ def stored(done, kind, path, part):
         model = done.method if part == "method" else done.method.backbone
         arrays = {v.path: np.asarray(v) for v in model.weights}
         facts = {k: str(done.facts[k]) for k in ("size", "mean", "deviation")}
+        facts |= {"resize": str(done.parts.data.resize), "fit": done.parts.data.fit}
         facts |= {"framework": "keras", "network": model.name}
         safetensors_files.write(path, arrays, facts)
         found = files.read(path, "safetensors")

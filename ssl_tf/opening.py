@@ -8,8 +8,11 @@ import numpy as np
 from ssl_tf import experiment
 from ssl_tf.data import FACTS, fingerprint, groupings, lists, orders, pipeline
 from ssl_tf.data import source as sources
+from ssl_tf.data.instances import Instances
 from ssl_tf.errors import BadInput
 from ssl_tf.methods.ssal import Derived
+
+CONSTANT = 1e-6  # deviation, of [0, 1], up to which a channel says nothing
 
 
 class Opened(NamedTuple):
@@ -121,8 +124,8 @@ def open_data(parts, root, labelled=None, classes=None):
             f"{key}: set {'it' if key == 'data.size' else 'a size'}; images of "
             f"{train.name} differ in size."
         )
-    normal = normalisation(data.norm, statistics)
     look, shown = (size, data.resize, data.fit), shown_by(parts)
+    normal = normalisation(data.norm, statistics, *look)
     return Opened(train, validation, test, normal, *look, shown, whole)
 
 
@@ -194,19 +197,44 @@ def chosen(source, data, classes=None):
     return sources.aligned(source, classes) if classes else source
 
 
-def normalisation(norm, source):
-    """`pipeline.Normal` of a config's `data.norm`."""
+def normalisation(norm, source, size=None, resize=None, fit="centre"):
+    """`pipeline.Normal` of a config's `data.norm`.
+
+    Args:
+        norm: of `sections.Data`.
+        source: `Source` of the training images; `Instances`, whose pixels count as
+            they are annotated; or `None` where the constants are given.
+        size: how evaluation shows the images, see `pipeline.Images`.
+        resize: likewise.
+        fit: likewise.
+
+    Raises:
+        BadInput: "saturated" of images that are not an array of that size; a channel
+            that is constant.
+    """
     if norm == "unit":
         return pipeline.Normal()
+    images = pipeline.Images(source, pipeline.Normal(), size, resize, fit)
     if isinstance(norm, experiment.Explicit):
-        return pipeline.Normal(*norm)
-    if source.files:
+        found = norm
+    elif isinstance(source, Instances):
+        found = sources.moments_of(map(source.pixels, range(source.size)))
+    elif norm == "mean_std":
+        found = images.moments()
+    elif images.fitted:
         raise BadInput(
-            f"data.norm: {norm!r} needs images in memory; write "
-            "{mean: [r, g, b], deviation: [r, g, b]} for images in [0, 1]."
+            f"data.norm: {norm!r} adds up an array of images as they are; those of "
+            f"{source.name} are read from files or scaled. Write mean_std."
         )
-    exact = sources.moments if norm == "mean_std" else sources.saturated_moments
-    return pipeline.Normal(*(tuple(map(float, x)) for x in exact(source.images)))
+    else:
+        found = sources.saturated_moments(source.images)
+    mean, deviation = (tuple(map(float, x)) for x in found)
+    if not min(deviation) > CONSTANT:
+        raise BadInput(
+            f"data.norm: the deviation of a channel is {min(deviation):.3g}; it is "
+            "divided by. Write {mean: [r, g, b], deviation: [r, g, b]} with others."
+        )
+    return pipeline.Normal(mean, deviation)
 
 
 def derived(method):

@@ -1,6 +1,7 @@
 """Trains classifiers on a finished run's backbone, as runs inside its folder."""
 
 from ssl_tf import config, evaluator, experiment, runs, schema, trainer
+from ssl_tf.augment.recipes import RECIPES
 from ssl_tf.data import DATASETS, FACTS
 
 
@@ -57,7 +58,13 @@ class Tune:
         if init is not None:
             first = {"run": str(self.done.folder), "weights": self.weights}
             spec["init"] = first | init if "run" not in init else init
-        experiment.check(spec)
+        size, parts = self.done.facts["size"], experiment.check(spec)
+        if "size" not in data and experiment.view_size(parts) != size:
+            own = lambda view: schema.parameters(RECIPES[view["name"]])
+            spec["views"] = [
+                {"size": size} | view if "size" in own(view) else view
+                for view in spec["views"]
+            ]
         key = config.digest(spec)[:6]
         folder = self.done.folder / self.called / f"{name}_{key}"
         trainer.train(spec, folder, root=self.root)

@@ -181,20 +181,27 @@ def kernel(x, method):
     return sinc * (1 - 4 / 3 * square * sinc)
 
 
-def resize_one(image, size, method="bilinear"):
+def resize_one(image, size, method="bilinear", rounding=False):
     """One image `[h, w, 3]` brought to a square, with antialiasing.
 
     Args:
         image: uint8, or float32 in [0, 255].
         size: int, pixels.
         method: "bilinear", "bicubic" or "lanczos".
+        rounding: to whole levels in [0, 255], across and then down, as PIL.
 
     Returns:
         `[size, size, 3]` float32, in [0, 255] but for the overshoot of the filter,
-        not rounded.
+        not rounded unless `rounding`.
     """
     scale = size / tf.cast(tf.shape(image)[:2], tf.float32)
-    return resample(image, scale, tf.zeros([2]), size, method)
+    if not rounding:
+        return resample(image, scale, tf.zeros([2]), size, method)
+    turned = tf.transpose(image, [1, 0, 2])
+    rows = bounded(axis(turned, scale[1], 0.0, size, method), 255.0)
+    return tf.transpose(
+        bounded(axis(rows, scale[0], 0.0, size, method), 255.0), [1, 0, 2]
+    )
 
 
 def fit_one(image, size, resize=None, fit="centre"):

@@ -9,23 +9,28 @@ from ssl_tf.schema import Count, Share, Whole
 __all__ = ["RECIPES", "Moves", "Recipe", "unit"]
 
 
-def plain():
-    """The image as it is."""
-    return Recipe(lambda images, seeds: images, exact=True)
+def plain(size: Count | None = None):
+    """The image as it is.
+
+    Args:
+        size: side of the view in pixels; `None` takes the data's.
+    """
+    return Recipe(lambda images, seeds: images, size, exact=True)
 
 
-def shift_flip(pixels: Whole = 4, flip: bool = True):
+def shift_flip(pixels: Whole = 4, flip: bool = True, size: Count | None = None):
     """Shift by up to `pixels` on each axis with mirrored edges, flip one half.
 
     Args:
         pixels: largest shift.
         flip: exchange left and right in half of the images; wrong for digits.
+        size: side of the view in pixels; `None` takes the data's.
 
     Source:
         SSAL, Keras code, which calls the 4 pixels "5".
     """
     change = lambda images, seeds: geometry.shift_flip(images, seeds, pixels, flip)
-    return Recipe(change, exact=True, moves=Moves(pixels, flip))
+    return Recipe(change, size, exact=True, moves=Moves(pixels, flip))
 
 
 def crop_flip(size: Count | None = None, scale: Areas = (0.5, 1.0)):

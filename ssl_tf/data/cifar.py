@@ -194,6 +194,8 @@ def in_folder(folder, name):
 
 
 def from_tree(name, split, root, classes):
+    from ssl_tf.data import decode
+
     for part in ("train", "test"):
         if not (root / part).is_dir():
             raise BadInput(f"--datadir {root}: has no {part}/; {hint(classes)}.")
@@ -208,5 +210,5 @@ def from_tree(name, split, root, classes):
         )
     skipped = Skipped(name, root)
     paths, label, names = files.tree(root / split, names, "", skipped, UNKNOWN)
-    images = files.read_all(paths, 32)
+    images = decode.scaled(paths, 32)
     return Source(name, split, images, label, names, skipped=skipped)

@@ -17,6 +17,7 @@ MOST = 100  # files named of those that are left out for one reason
 SMALL = 16  # pixels; a shorter side below is worth a word
 LONG = 4  # times as long as wide, likewise
 ROTATION = 0x0112  # Exif: how the camera was held
+END = b"IEND\xae\x42\x60\x82"  # of a PNG
 SUFFIX = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
@@ -55,8 +56,8 @@ def examine(path):
             size, kind = image.size, image.format
             found = tuple(traits(image))
         files.read(path)
-        if kind == "PNG" and not ends(path):
-            return Facts(path, error="its end is missing; TensorFlow needs it")
+        if kind == "PNG":
+            check_png(path)
     except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way
         if isinstance(error, PermissionError):
             mend = "give yourself the right to read it, or remove it"
@@ -140,11 +141,17 @@ def left_out(skipped):
     return found
 
 
-def ends(path):
-    """Whether a PNG has its last chunk, without which TensorFlow refuses it."""
+def check_png(path):
+    """Raises an error for a PNG that PIL reads and TensorFlow does not.
+
+    Such have wrong checksums, or lack the last chunk or its end.
+    """
+    with Image.open(path) as image:
+        image.verify()
     with open(path, "rb") as file:
         file.seek(max(0, os.path.getsize(path) - 4096))
-        return b"IEND" in file.read()
+        if END not in file.read():
+            raise ValueError("truncated PNG file")
 
 
 def traits(image):

@@ -1,6 +1,5 @@
 """Image files: finding, checking and reading them, without TensorFlow."""
 
-import concurrent.futures
 import itertools
 import os
 import unicodedata
@@ -318,61 +317,24 @@ def size(path):
     return [(width, height), (height, width)] if turned else [(height, width)]
 
 
-def read(path, size=None, upright=False):
+def read(path, upright=False):
     """One image as uint8 `[H, W, 3]`; see `pixels`.
 
     Args:
         path: file.
-        size: `None`, or the side of a central square it is scaled and cut to.
         upright: see `pixels`.
 
     Raises:
         BadInput: it is not a readable image.
     """
     try:
-        image = pixels(path, upright)
+        return np.asarray(pixels(path, upright))
     except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way
         why = " ".join(str(error).replace(repr(str(path)), "it").split())[:100]
         raise BadInput(
             f"{path}: is no readable image ({why}); replace or remove it. "
             "`python -m ssl_tf.doctor data` lists all such files."
         ) from None
-    if size is not None and image.size != (size, size):
-        image = centre(image, size)
-    return np.asarray(image)
-
-
-def centre(image, size):
-    """PIL image scaled to a shorter side of `size`, then its central square.
-
-    Source:
-        torchvision's Resize (longer side rounded down) and CenterCrop (half a pixel to
-        the even side).
-    """
-    width, height = image.size
-    short = min(width, height)
-    new = (width * size // short, height * size // short)
-    image = image.resize(new, Image.Resampling.BILINEAR)
-    left, top = round((new[0] - size) / 2), round((new[1] - size) / 2)
-    return image.crop((left, top, left + size, top + size))
-
-
-def read_all(paths, size):
-    """uint8 `[N, size, size, 3]` of many files, decoded on all cores."""
-    images = np.empty((len(paths), size, size, 3), np.uint8)
-
-    def fill(place):
-        images[place] = read(paths[place], size)
-
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        jobs = pool.map(fill, range(len(paths)))
-        try:
-            for _ in jobs:
-                pass
-        except BadInput:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return images
 
 
 def existing(root, name, hint):

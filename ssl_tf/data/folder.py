@@ -14,7 +14,7 @@ from ssl_tf.data.source import Source, hold_out
 from ssl_tf.errors import BadInput
 from ssl_tf.schema import Count, Fraction
 
-IN_MEMORY = 512 * 2**20  # bytes; more is read from disk while training
+IN_MEMORY = 512 * 2**20  # bytes; more, or images that differ, stay in their files
 CLASSES = "train/<class>/ and test/<class>/, or only <class>/"
 HINT = f"{CLASSES}, or images without classes"
 # What splits are called, whatever their case and with "set" or "images" after it; the
@@ -50,17 +50,21 @@ def folder(
         BadInput: no image, an empty class, a class of the test images alone, or no
             classes where they are needed.
     """
+    from ssl_tf.data import decode
+
     root = files.existing(root, "folder", HINT)
     skipped = Skipped("folder", root)
     paths, label, classes = find(root, split, test_share, labels, skipped)
     if labels and len(classes) < 2:
         what = f"one class, {classes[0]!r}" if classes else "no class folders"
         raise BadInput(f"--datadir {root}: has {what}; this method needs {CLASSES}.")
-    size = size or common_size(paths)
     paths = images = np.asarray(paths)
-    if len(paths) * size * size * 3 <= IN_MEMORY:
-        images = files.read_all(paths, size)
-    return Source("folder", split, images, label, classes, paths, skipped)
+    sizes = sampled_sizes(paths)
+    own = common_size(sizes)
+    if sizes == {(own, own)} and len(paths) * own * own * 3 <= IN_MEMORY:
+        held = decode.squares(paths, own)
+        images = paths if held is None else held
+    return Source("folder", split, images, label, classes, paths, skipped, size or own)
 
 
 def parts(root, labels=True, skipped=None):
@@ -206,8 +210,8 @@ def labelled(base, classes=(), skipped=None):
     return np.array(paths), np.full(len(paths), -1, np.int32), ()
 
 
-def common_size(paths):
-    """The side to bring all images to, judged from up to 200 of them."""
+def sampled_sizes(paths):
+    """`{(width, height)}` in pixels of up to 200 of the images."""
     sizes = set()
     for path in paths[:: max(1, len(paths) // 200)]:
         try:
@@ -215,6 +219,11 @@ def common_size(paths):
                 sizes.add(image.size)
         except Exception:  # noqa: BLE001 - a damaged file may fail in any way
             sizes.add(files.read(path).shape[1::-1])  # raises, naming the file
+    return sizes
+
+
+def common_size(sizes):
+    """The side to bring images of these sizes to, in pixels."""
     if len(sizes) == 1 and len(set(*sizes)) == 1:
         side = next(iter(sizes))[0]
         if side <= 256:

@@ -1,5 +1,6 @@
 """Sources to batches: order, decoding, views, normalisation."""
 
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,8 @@ import tensorflow as tf
 from ssl_tf.augment import crop
 from ssl_tf.augment.recipe import Recipe, unit
 from ssl_tf.data import orders
-from ssl_tf.data.decode import decode
+from ssl_tf.data import source as sources
+from ssl_tf.data.decode import blamed, decode
 from ssl_tf.data.reading import PARALLEL, Viewing, from_files, from_memory, gatherer
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
@@ -17,6 +19,8 @@ from ssl_tf.ops.distribute import Part
 
 WHOLE = Part()
 HELD_OUT = 2**31  # seeds of held-out views count from here
+CHUNK = 64  # images whose moments are computed together
+MANY = 20_000  # images above which that is told
 
 
 class Normal(NamedTuple):
@@ -158,8 +162,8 @@ class Images(NamedTuple):
         source: `Source`.
         normal: `Normal`.
         size: side in pixels.
-        resize: files, and arrays of another size, are scaled to this shorter side
-            before the central `size` is cut; `None` means `size`.
+        resize: shorter side that images are scaled to before the central `size` is
+            cut; `None` means `size`.
         fit: how they become squares: "centre" as just said, "squash" or
             "interpolate", which have no use for `resize`; see `crop.fit_one`.
         recipe: `Recipe` of one image by which each is shown instead, the same draws
@@ -174,6 +178,49 @@ class Images(NamedTuple):
     fit: str = "centre"
     recipe: Recipe | None = None
     seed: int = 0
+
+    @property
+    def fitted(self):
+        """Whether images are scaled or cut before the model sees them."""
+        shape = self.source.images.shape[1:3]
+        zoomed = self.fit == "centre" and self.resize not in (None, self.size)
+        return shape != (self.size, self.size) or zoomed
+
+    def moments(self):
+        """Per-channel mean and deviation of the plain images, in [0, 1], exact.
+
+        Of files and of arrays larger than memory, too: they are read once, in chunks.
+
+        Returns:
+            `(mean [3], deviation [3])` float64.
+
+        Raises:
+            BadInput: a file cannot be read.
+        """
+        if not self.fitted:
+            return sources.moments(self.source.images)
+        if self.source.size > MANY:
+            print(
+                f"data.norm: mean and deviation of {self.source.size:,} images, "
+                "computed first",
+                file=sys.stderr,
+            )
+        plain = self._replace(normal=Normal(), recipe=None)
+        count, total, squares = 0, np.zeros(3), np.zeros(3)
+        size = min(CHUNK, self.source.size)
+        batches = iter(plain.batches(size))
+        for step in range(self.steps(size)):
+            places = self.places(step, size)
+            with blamed(self.source, lambda: places):  # noqa: B023 - called within
+                views = next(batches)["views"][0]
+            levels = 255 * np.asarray(views, np.float64)[: len(places)]
+            if self.fit != "interpolate":
+                levels = np.round(levels)  # whole ones: sums below 2^53 are exact
+            count += levels[..., 0].size
+            total += levels.sum((0, 1, 2))
+            squares += np.square(levels).sum((0, 1, 2))
+        mean = total / count
+        return mean / 255, np.sqrt(squares / count - mean**2) / 255
 
     def steps(self, batch_size):
         """Batches of all images, the last one filled up."""
@@ -230,7 +277,7 @@ class Images(NamedTuple):
             images = taken_from(row["index"])
             if self.source.files:
                 images = self.cut(decode(tf.io.read_file(images)))[None]
-            elif self.source.images.shape[1:3] != (self.size, self.size):
+            elif self.fitted:
                 spec = tf.TensorSpec([self.size, self.size, 3], tf.float32)
                 images = tf.map_fn(self.cut, images, fn_output_signature=spec)
             view = self.normal.by_rows(unit(images))

@@ -155,14 +155,14 @@ def cut_from(images, viewing, batch, run):
 
 
 def uncut(images, recipe, viewing):
-    """The whole images, resized if the recipe has a size and works on planes."""
-    if recipe.planes is None:
-        return images
-    side = recipe.size or images.shape[1]
+    """The whole images, fitted to the side of the view."""
+    side = viewing.side(recipe)
     if images.shape[1:3] != (side, side):
         fit = functools.partial(crop.fit_one, size=side, fit=viewing.fit)
         spec = tf.TensorSpec([side, side, 3], tf.float32)
         images = tf.map_fn(fit, images, fn_output_signature=spec)
+    if recipe.planes is None:
+        return images
     x = tf.cast(planes.of(images), tf.float32)
     return x if recipe.rounding else x * (1 / 255)
 
@@ -215,8 +215,8 @@ def cut_out(file, viewing, alone, run):
         cuts = tf.stack([crop.fit_one(whole(), side, fit=viewing.fit)] * len(run))
     else:
         box = lambda i: lambda *sides: boxes_of(recipe, of_cut[i : i + 1], *sides)
-        cut = lambda i: crop.resize_one(part(box(i)), side, recipe.method)
-        cuts = tf.stack([cut(i) for i in range(len(run))])
+        look = (side, recipe.method, recipe.rounding)
+        cuts = tf.stack([crop.resize_one(part(box(i)), *look) for i in range(len(run))])
     if recipe.planes is None:
         return cuts
     cuts = planes.of(cuts)
@@ -235,10 +235,10 @@ def boxes_of(recipe, seed, height, width):
 def cut_of_whole(image, recipe, seeds, side):
     """`[side, side, 3]` in [0, 255] from a decoded image `[h, w, 3]`."""
     if recipe.first:
-        image = crop.bounded(crop.resize_one(image, side, recipe.first), 255.0)
+        image = crop.resize_one(image, side, recipe.first, rounding=True)
     if recipe.boxes is None:
-        return crop.resize_one(image, side, recipe.method)
+        return crop.resize_one(image, side, recipe.method, recipe.rounding)
     height, width = (tf.shape(image)[axis : axis + 1] for axis in range(2))
     top, left, height, width = tf.unstack(recipe.boxes(seeds, height, width)[0])
     cut = image[top : top + height, left : left + width]
-    return crop.resize_one(cut, side, recipe.method)
+    return crop.resize_one(cut, side, recipe.method, recipe.rounding)

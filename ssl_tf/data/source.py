@@ -27,6 +27,7 @@ class Source(NamedTuple):
         classes: names, position = label, or column of the attributes.
         paths: `[N]` files that images in memory are from, or `None`.
         skipped: `Skipped`, what lies beside the images of the split, or `None`.
+        side: pixels of views that have no size of their own; `None`: as the images.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Source(NamedTuple):
     classes: tuple
     paths: np.ndarray | None = None
     skipped: Skipped | None = None
+    side: int | None = None
 
     @property
     def size(self):
@@ -423,8 +425,13 @@ def moments(images):
     Returns:
         `(mean [3], deviation [3])` float64.
     """
+    return moments_of(mapped.in_chunks(images))
+
+
+def moments_of(chunks):
+    """`moments` of arrays `[..., 3]` one after the other, of any shapes."""
     values, counts = np.arange(256), np.zeros((3, 256), np.int64)
-    for some in mapped.in_chunks(images):
+    for some in chunks:
         for channel in range(3):
             counts[channel] += np.bincount(some[..., channel].ravel(), minlength=256)
     mean, deviation = [], []

@@ -25,9 +25,11 @@ def tiny_imagenet(split, root=None, size: Count = 64, first: Count = 200):
     Raises:
         BadInput: the layout is not there.
     """
+    from ssl_tf.data import decode
+
     skipped = Skipped("tiny_imagenet", root)
     paths, label, wnids = find(split, root, first, skipped)
-    images = files.read_all(paths, size)
+    images = decode.scaled(paths, size)
     return Source(
         "tiny_imagenet", split, images, label, wnids, np.asarray(paths), skipped
     )

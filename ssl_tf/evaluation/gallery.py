@@ -12,7 +12,7 @@ from ssl_tf.evaluation.tables import structured
 from ssl_tf.schema import Count, Whole
 
 WHITE = 255
-SIDE = 128  # pixels that images from files are shown at
+SIDE = 128  # pixels that images are shown at, at most
 BLANK, UNKNOWN, WRONG, RIGHT = -2, -1, 0, 1
 
 
@@ -152,8 +152,7 @@ def drawn(cluster, kept, k, count, seed):
 
 def shown(test, places):
     """uint8 `[*places.shape, S, S, 3]`: whole images; white where a place is -1."""
-    if test.source.files:
-        test = test._replace(size=SIDE, resize=None, fit="squash")
+    test = test._replace(size=min(SIDE, test.size), resize=None, fit="squash")
     there = places >= 0
     found = features.pixels(test, places[there])
     grids = np.full((*places.shape, *found.shape[1:]), WHITE, np.uint8)

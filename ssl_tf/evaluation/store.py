@@ -244,6 +244,8 @@ def likeness(images):
     source = images.source
     # All that is not pixels; a recipe is its run's, and the seed is beside it.
     look = images._replace(source=source.images.shape, recipe=images.recipe is not None)
+    if images.fitted and source.images.shape[1:3] == (images.size,) * 2:
+        look = look._replace(fit="zoomed")  # earlier versions showed these whole
     if source.files:
         return hashed(repr(look), *map(stamp, source.images))
     if isinstance(source.images, Stacked):  # too large to be read for this

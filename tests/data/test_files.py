@@ -74,22 +74,6 @@ def test_the_suffix_does_not_matter_to_the_decoder(rng, tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    "shape, size", [((30, 40), 16), ((41, 30), 30), ((7, 9), 20), ((3, 90), 8)]
-)
-def test_reading_to_a_size_gives_its_central_square(rng, tmp_path, shape, size):
-    image = pictures.smooth(rng, *shape)
-    path = pictures.write(tmp_path / "a.png", image)
-    small = files.read(path, size)
-    assert small.shape == (size, size, 3)
-    short, long = min(shape), int(size * max(shape) / min(shape))
-    wide = (long, size) if shape[0] == short else (size, long)
-    scaled = np.asarray(Image.fromarray(image).resize(wide, Image.Resampling.BILINEAR))
-    start = round((long - size) / 2)
-    cut = scaled[:, start:][:, :size] if shape[0] == short else scaled[start:][:size]
-    np.testing.assert_array_equal(small, cut)
-
-
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff", b"text", b"\x89PNG\r\n"])
 def test_what_is_no_image_is_named_in_one_line(tmp_path, content):
     path = tmp_path / "a.jpg"
@@ -106,7 +90,7 @@ def test_one_bad_file_among_many_is_the_one_named(rng, tmp_path):
     pictures.damaged(tmp_path / "13.jpg", rng)
     paths = files.images_in(tmp_path)
     with pytest.raises(BadInput, match="13.jpg: is no readable image"):
-        files.read_all(paths, 8)
+        decode.scaled(paths, 8)
 
 
 def test_hidden_files_folders_and_other_suffixes_are_skipped(rng, tmp_path):
