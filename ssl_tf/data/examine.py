@@ -146,12 +146,12 @@ def check_png(path):
 
     Such have wrong checksums, or lack the last chunk or its end.
     """
-    with Image.open(path) as image:
-        image.verify()
     with open(path, "rb") as file:
         file.seek(max(0, os.path.getsize(path) - 4096))
         if END not in file.read():
-            raise ValueError("truncated PNG file")
+            raise ValueError("its end is missing; TensorFlow needs it")
+    with Image.open(path) as image:
+        image.verify()
 
 
 def traits(image):

@@ -114,7 +114,7 @@ def test_whole_images_of_files_are_shown(tmp_path, rng):
     Image.fromarray(wide).save(path)
     test = split([0, 0], [0, 0])
     source = test.source._replace(images=np.array([str(path)] * 2))
-    grid = shown(test._replace(source=source), np.array([[1, -1]]))
+    grid = shown(test._replace(source=source, size=224), np.array([[1, -1]]))
     assert grid.shape == (1, 2, 128, 128, 3) and (grid[0, 1] == 255).all()
     assert grid[0, 0, :, -1].min() == 200 and grid[0, 0, :, 0].max() == 0
 
