@@ -100,12 +100,9 @@ def chosen(options):
     from ssl_tf import config, runs
 
     overrides = list(options.set)
-    named = {
-        "train.seed": options.seed,
-        "train.precision": options.precision,
-        "data.classes_file": options.classes_file,
-        "init.run": options.init,
-    }
+    named = {"train.seed": options.seed, "train.precision": options.precision}
+    paths = {"data.classes_file": options.classes_file, "init.run": options.init}
+    named |= {key: path and os.path.expanduser(path) for key, path in paths.items()}
     overrides += [pair for pair in named.items() if pair[1] is not None]
     if options.config is not None:
         place = written(Path(options.config))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ssl_tf import config, experiment, progress, results, tables
+from ssl_tf import cli, config, experiment, progress, results, tables, train
 from ssl_tf.augment.scene import Scene
 from ssl_tf.errors import BadInput
 from ssl_tf.methods import METHODS
@@ -421,6 +421,17 @@ def test_the_run_to_start_from_leaves_the_rest_of_init_as_the_config_has_it(file
     frozen = ["init={run: runs/a, freeze: true}", ("init.run", "010")]
     found = config.load(file, None, frozen)
     assert found["init"] == {"run": "010", "freeze": True}
+
+
+@pytest.mark.parametrize("path", ["010", "1e5", "on", "null", "a: b", "[x]", "a b/c"])
+def test_a_path_in_a_flag_is_taken_as_it_is(file, path, monkeypatch):
+    given = ["--config", str(file), "--init", path, "--classes-file", path]
+    spec, _, _ = cli.chosen(train.arguments().parse_args(given))
+    assert spec["init"]["run"] == spec["data"]["classes_file"] == path
+    monkeypatch.setenv("HOME", "/home/me")
+    given = ["--config", str(file), "--init=~/runs/x", "--seed", "010"]
+    spec, folder, _ = cli.chosen(train.arguments().parse_args(given))
+    assert spec["init"]["run"] == "/home/me/runs/x" and folder.name == "seed10"
 
 
 def test_find_lists_what_there_is():

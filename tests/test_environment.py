@@ -192,17 +192,19 @@ def test_a_tf_config_that_describes_no_cluster_ends_in_one_line(text, message):
 @pytest.mark.parametrize("text", [task("worker", 1), "", "[]"])
 def test_one_process_does_not_look_at_tf_config(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
+    monkeypatch.setattr(distribute, "PLACE", None)
     assert distribute.strategy("one").num_replicas_in_sync == 1
     assert distribute.strategy("mirrored", ["CPU:0"]).num_replicas_in_sync == 1
     assert distribute.worker() == (0, 1)
     assert os.environ["TF_CONFIG"] == text
 
 
-def test_a_process_has_its_place_before_a_strategy_is_made(monkeypatch):
+def test_before_there_is_a_strategy_a_process_is_what_tf_config_says(monkeypatch):
     monkeypatch.setattr(distribute, "PLACE", None)
-    monkeypatch.setenv("TF_CONFIG", task("worker", 1))
-    assert distribute.worker() == (2, 3)
-    monkeypatch.delenv("TF_CONFIG")
+    assert distribute.worker() == (0, 1)
+    monkeypatch.setenv("TF_CONFIG", task("worker", 0))
+    assert distribute.worker() == (1, 3)
+    distribute.strategy("one")
     assert distribute.worker() == (0, 1)
 
 

@@ -91,8 +91,8 @@ def deal(strategy, dataset):
 def worker():
     """`(number of this process, number of processes)` that train together.
 
-    As `strategy` has made it: (0, 1) unless that is "workers", whatever TF_CONFIG says.
-    Before a strategy is made, as TF_CONFIG says.
+    (0, 1) with another strategy than "workers", whatever TF_CONFIG says; before there
+    is a strategy, as TF_CONFIG says.
     """
     if PLACE is None:
         found = tf_config(os.environ)
@@ -100,7 +100,7 @@ def worker():
     return PLACE
 
 
-PLACE = None  # of the newest strategy
+PLACE = None  # once there is a strategy: see `worker`
 
 
 def agree(strategy, values):
@@ -143,7 +143,7 @@ def strategy(name, devices=None):
     parsed(os.environ)
     if name == "workers":
         return workers_strategy(tf_config(os.environ) or slurm_cluster(os.environ))
-    PLACE = (0, 1)
+    PLACE = PLACE or (0, 1)  # one of a cluster stays that
     others = os.environ.pop("TF_CONFIG", None)  # MirroredStrategy would read it
     try:
         if name == "one":
