@@ -130,7 +130,7 @@ def scattering(spec, file, form, key, prefix):
 def same(folder, spec, source):
     """Raises BadInput unless the folder holds the run that `convert` would write."""
     place = folder / "certificate.json"
-    if not (runs.finished(folder) and place.exists()):
+    if not ((folder / "last.weights.h5").exists() and place.exists()):
         raise BadInput(
             f"{folder}: is there, but is no finished conversion; remove it or choose "
             "another --name."

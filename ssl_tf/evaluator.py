@@ -167,17 +167,21 @@ class Run:
                 "apart, whose names are not known."
             )
 
-    def other(self, opened, changes=None):
+    def other(self, found, changes=None):
         """How images differ from those of the run, in words; `None` if they are its.
 
         A run without a fingerprint is known by its classes only, which is said. Where
         `changes` read other images of the data set, nothing is compared.
+
+        Args:
+            found: their fingerprint.
+            changes: see `opened`.
         """
         mine, changes = self.spec["data"], changes or {}
         changed = {k for k in changes if k not in mine or mine[k] != changes[k]}
         if changed - set(experiment.Data._fields):
             return None
-        kept, found = fingerprint.known(self.facts), opened.fingerprint
+        kept = fingerprint.known(self.facts)
         if kept is not None:
             return fingerprint.difference(kept, found)
         print(fingerprint.unknown(self.folder), file=sys.stderr)
@@ -268,17 +272,13 @@ def named(
             raise BadInput(
                 f"--weights random: {name} has `--set scratch=true` for that."
             )
-        if done.facts["mean"] is None:
-            done.opened(root)
+    called = label(name, found, given, changes or {}, dataset, weights)
     opened = None
-    if own or "test" in wanted:
+    if "test" in wanted:
         labelled = False if "store" in wanted else None
         opened = done.opened(root, dataset, data, labelled, meets)
         progress.tell(progress.remarks(opened))
-    called = label(name, found, given, changes or {}, dataset, weights)
-    if own and (other := done.other(opened, data)):
-        called += "" if dataset else f"@{fingerprint.key(opened.fingerprint)[:6]}"
-        told(folder, other, meets, called)
+        called = apart(done, called, opened.fingerprint, own, data, meets)
     keeps = runs.writable(done.folder)
     place = done.folder / store.FOLDER if keeps and keep != "none" else None
     context = {"method": done.method, "recipes": done.parts.recipes}
@@ -294,6 +294,8 @@ def named(
         context["tune"] = Tune(done, stem(called), other | data, root, weights)
     values = function(**{k: v for k, v in context.items() if k in wanted})
     features.finite([v for v in values.values() if isinstance(v, float)], "numbers")
+    if "tune" in wanted and context["tune"].found:
+        called = apart(done, called, context["tune"].found, own, data, meets)
     record = {
         "evaluation": called,
         "split": split,
@@ -313,14 +315,28 @@ def named(
     return called, values
 
 
-def told(folder, other, meets, called):
-    """Says that images are not the run's, and what the result is called."""
+def apart(done, called, found, own, data, meets):
+    """What a result is called; of images that are not the run's otherwise, and said.
+
+    Args:
+        done: `Run`.
+        called: see `label`.
+        found: fingerprint of the images.
+        own: whether they are of the run's data set, of which `called` says nothing.
+        data: what differs from the run's `data` section.
+        meets: see `Run.opened`.
+    """
+    other = done.other(found, data) if own else None
+    if other is None:
+        return called
+    called = called if "@" in called else f"{called}@{fingerprint.key(found)[:6]}"
     how = ", matched by class name," if meets else ""
     print(
-        f"{folder}: was trained on other data, here are {other}; the result{how} is "
-        f"kept as {called}.",
+        f"{done.folder}: was trained on other data, here are {other}; the result{how} "
+        f"is kept as {called}.",
         file=sys.stderr,
     )
+    return called
 
 
 def seen(opened, split):

@@ -50,9 +50,10 @@ CONTEXT = ("backbone", "classes", "images", "batch")  # what a method may ask fo
 
 
 class Needs(NamedTuple):
-    """The config of a run that must be there first, below `configs/`, no ending."""
+    """The run that must be there first: its config below `configs/`, and variant."""
 
     config: str | None = None
+    variant: str | None = None
 
 
 class Parts(NamedTuple):

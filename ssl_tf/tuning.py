@@ -2,7 +2,7 @@
 
 from ssl_tf import config, evaluator, experiment, runs, schema, trainer
 from ssl_tf.augment.recipes import RECIPES
-from ssl_tf.data import DATASETS, FACTS
+from ssl_tf.data import DATASETS, FACTS, fingerprint
 
 
 class Tune:
@@ -17,7 +17,10 @@ class Tune:
 
     Attributes:
         seed: int, the run's.
+        found: fingerprint of the images of the last stage, or `None`.
     """
+
+    found = None
 
     def __init__(self, done, called, data, root, weights):
         self.done = done
@@ -68,7 +71,8 @@ class Tune:
         key = config.digest(spec)[:6]
         folder = self.done.folder / self.called / f"{name}_{key}"
         trainer.train(spec, folder, root=self.root)
-        images = runs.facts(folder)["images"]
+        facts = runs.facts(folder)
+        self.found, images = fingerprint.known(facts), facts["images"]
         splits = ("validation", "test") if "validation" in images else ("test",)
         values = {}
         for split in splits:
