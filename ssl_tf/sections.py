@@ -60,8 +60,9 @@ class Data(NamedTuple):
         share_draw: seed of the share where it has one of its own.
         classes: use only these classes, or attributes, in this order: the first has
             label 0.
-        norm: "unit" leaves [0, 1], "mean_std" subtracts and divides per channel,
-            "saturated" does it with SSAL's float32 sums; or the constants.
+        norm: "unit" leaves [0, 1], "mean_std" subtracts and divides per channel, by
+            the moments of the training images as evaluation shows them, "saturated"
+            by SSAL's float32 sums of an array; or the constants.
         resize: shorter side, in pixels, before the central crop of evaluation.
         fit: how a whole image becomes a square: "centre" cuts it out, "squash" (PIL's
             antialiased bilinear filter) and "interpolate" (without antialiasing) do

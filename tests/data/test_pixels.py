@@ -15,6 +15,7 @@ from ssl_tf.augment import crop
 from ssl_tf.augment.contrastive import jigsaw, scatsimclr
 from ssl_tf.augment.recipes import crop_flip, plain
 from ssl_tf.data import decode, examine, files, pipeline
+from ssl_tf.data.instances import Instances
 from ssl_tf.data.source import Source
 from ssl_tf.errors import BadInput
 
@@ -176,6 +177,17 @@ def test_mean_and_deviation_are_the_same_from_memory_and_from_disk(square, monke
     np.testing.assert_allclose(ours, theirs, rtol=1e-12)
     exact = held.images.reshape(-1, 3) / 255
     np.testing.assert_allclose(ours, [exact.mean(0), exact.std(0)], rtol=1e-12)
+
+
+def test_mean_and_deviation_of_annotated_files_are_of_their_pixels(levels):
+    """100 pixels of level 0, 300 of 100, 800 of 200."""
+    sizes = np.array([[10, 10], [10, 30], [40, 20]], np.int32)
+    found = Instances("x", "train", levels.images, sizes, ((),) * 3, (), (), ())
+    normal = opening.normalisation("mean_std", found)
+    mean = (300 * 100 + 800 * 200) / 1200
+    spread = (100 * mean**2 + 300 * (100 - mean) ** 2 + 800 * (200 - mean) ** 2) / 1200
+    np.testing.assert_allclose(normal.mean, [mean / 255] * 3)
+    np.testing.assert_allclose(normal.deviation, [spread**0.5 / 255] * 3)
 
 
 def test_a_constant_channel_and_sums_of_files_are_refused(levels):
