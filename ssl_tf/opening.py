@@ -119,10 +119,10 @@ def open_data(parts, root, labelled=None, classes=None):
         )
     size = experiment.view_size(parts, train)
     if size is None:
-        key = "data.size" if experiment.name_of(parts) in experiment.SETS else "views"
+        if experiment.name_of(parts) in experiment.SETS:
+            raise BadInput(f"data.size: set it; images of {train.name} differ in size.")
         raise BadInput(
-            f"{key}: set {'it' if key == 'data.size' else 'a size'}; images of "
-            f"{train.name} differ in size."
+            f"views.0.size: set it; {train.name} gives files, whose size is not known."
         )
     look, shown = (size, data.resize, data.fit), shown_by(parts)
     normal = normalisation(data.norm, statistics, *look)
