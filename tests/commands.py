@@ -16,11 +16,11 @@ method:
   name: ssal
   power: 0.5
   branches:
-    - tap: stage1_block2
+    - tap: stage1_block1
       weight: 0.5
       groups: [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
       blocks: [{name: cbr, filters: 4, strides: 2}, {name: gap}]
-backbone: {name: densenet, depth: 16, growth: 4, dropout: 0.2}
+backbone: {name: densenet, depth: 10, growth: 4, dropout: 0.2}
 data: {name: digits, limit: 256}
 views:
   - {name: shift_flip, pixels: 2, flip: false}

@@ -19,6 +19,12 @@ def make(request):
     return small.METHODS[request.param]
 
 
+@pytest.fixture(scope="module", params=sorted(small.METHODS))
+def made(request):
+    """A method of which tests change no more than what it remembers."""
+    return small.METHODS[request.param]()
+
+
 def test_every_method_in_the_table_is_under_contract():
     under = [name for name in small.METHODS if name not in METHODS]
     assert set(METHODS) <= set(small.METHODS)
@@ -33,8 +39,8 @@ def test_it_is_built_when_constructed_and_paths_do_not_depend_on_history(make):
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_terms_are_one_finite_number_an_image(make, training):
-    method = make()
+def test_terms_are_one_finite_number_an_image(made, training):
+    method = made
     terms = method.objective(small.batches(method=method)[0], training=training)
     assert tuple(terms) == method.terms and set(method.minimised) <= set(terms)
     for name, values in terms.items():
@@ -42,8 +48,8 @@ def test_terms_are_one_finite_number_an_image(make, training):
         assert np.isfinite(values).all(), name
 
 
-def test_evaluation_depends_on_no_other_image(make):
-    method = make()
+def test_evaluation_depends_on_no_other_image(made):
+    method = made
     batch = small.batches(method=method)[0]
     batch["views"] = batch["views"][:1]
     whole = method.score(batch)
@@ -53,8 +59,8 @@ def test_evaluation_depends_on_no_other_image(make):
         np.testing.assert_allclose(values, whole[name][4:], atol=1e-5)
 
 
-def test_representations_are_vectors_and_the_first_is_the_backbones(make):
-    method = make()
+def test_representations_are_vectors_and_the_first_is_the_backbones(made):
+    method = made
     images = small.batches(method=method)[0]["views"][0]
     levels = method.representations(images)
     assert next(iter(levels)) == "features"

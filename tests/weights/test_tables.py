@@ -5,8 +5,12 @@ when the authors' code built its models, the outputs it gave with known weights,
 wiring that the files themselves hold.
 """
 
+import functools
 import json
+import re
+import zlib
 
+import keras
 import numpy as np
 import pytest
 from golden_weights import role, torch_value
@@ -26,6 +30,12 @@ IMAGENET = {"baseline": "supervised", "ssal": "ssal"}
 def sized(name):
     """A golden model as a test parameter."""
     return pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW))
+
+
+@functools.lru_cache(maxsize=1)
+def golden_model(model):
+    """The method of a golden model; every test gives it weights of its own."""
+    return built(spec(model))
 
 
 def built(found):
@@ -55,7 +65,7 @@ def close(ours, theirs):
 
 @pytest.mark.parametrize("model", [sized(name) for name in MODELS])
 def test_official_keras_files_give_the_authors_outputs(tmp_path, model):
-    method = built(spec(model))
+    method = golden_model(model)
     roles = write_h5(tmp_path / "x.h5", layout(model), pieces=2)
     names, compared = imported(method, tmp_path / "x.h5")
     known = tables.family(method)
@@ -73,7 +83,7 @@ def test_official_keras_files_give_the_authors_outputs(tmp_path, model):
 
 @pytest.mark.parametrize("first", [0, 1, 98])
 def test_numbers_may_start_anywhere(tmp_path, first):
-    method = built(spec("se-wrn10-2_tiny"))
+    method = golden_model("se-wrn10-2_tiny")
     # At 98 the numbers of a class grow from two digits to three within the file.
     roles = write_h5(tmp_path / "x.h5", layout("se-wrn10-2_tiny"), first=first)
     names, _ = imported(method, tmp_path / "x.h5")
@@ -82,7 +92,7 @@ def test_numbers_may_start_anywhere(tmp_path, first):
 
 
 def test_files_without_their_model_are_read_by_shapes(tmp_path):
-    method = built(spec("se-wrn10-2_tiny"))
+    method = golden_model("se-wrn10-2_tiny")
     write_h5(tmp_path / "x.h5", layout("se-wrn10-2_tiny"), model=False)
     _, compared = imported(method, tmp_path / "x.h5")
     assert compared == 0
@@ -107,7 +117,7 @@ def swapped(layers, a, b):
     ],
 )
 def test_another_order_of_equal_shapes_shows_in_the_wiring(tmp_path, model, a, b):
-    method = built(spec(model))
+    method = golden_model(model)
     layers = swapped(layout(model), f"stage1.{a}", f"stage1.{b}")
     write_h5(tmp_path / "x.h5", layers)
     with pytest.raises(BadInput, match="layers are in another order"):
@@ -122,7 +132,7 @@ def test_another_order_of_equal_shapes_shows_in_the_wiring(tmp_path, model, a, b
     ],
 )
 def test_constants_that_weights_do_not_show_must_agree(tmp_path, kind, told):
-    method = built(spec("se-wrn10-2_tiny"))
+    method = golden_model("se-wrn10-2_tiny")
     layers = layout("se-wrn10-2_tiny")
     next(one for one in layers if one["kind"] == kind)["setting"] = 3
     write_h5(tmp_path / "x.h5", layers)
@@ -132,7 +142,7 @@ def test_constants_that_weights_do_not_show_must_agree(tmp_path, kind, told):
 
 def test_the_file_of_another_architecture_is_told_by_its_counts(tmp_path):
     write_h5(tmp_path / "x.h5", layout("wrn10-2_ssal_tiny"))
-    method = built(spec("se-wrn10-2_tiny"))
+    method = golden_model("se-wrn10-2_tiny")
     with pytest.raises(BadInput, match="has 56 Conv2D, 53 Batch.* of another arch"):
         imported(method, tmp_path / "x.h5")
     layers = layout("se-wrn10-2_tiny")
@@ -150,7 +160,7 @@ def test_backbones_without_a_table_are_named(tmp_path):
     with pytest.raises(BadInput, match="no name table for Keras' resnet18"):
         imported(method, tmp_path / "x.h5")
     with pytest.raises(BadInput, match="no name table for PyTorch's wrn10_2"):
-        tables.torch_rules(built(spec("se-wrn10-2_tiny")))
+        tables.torch_rules(golden_model("se-wrn10-2_tiny"))
 
 
 def official_state(name):
@@ -185,12 +195,48 @@ def test_official_pytorch_files_give_the_authors_outputs(tmp_path, name):
     golden = np.load(GOLDEN / f"forward_imagenet_resnet50_{name}.npz")
     images = np.random.RandomState(20200101).rand(2, 3, 224, 224).astype(np.float32)
     np.testing.assert_array_equal(images.ravel()[:8], golden["x_first8"])
+    assert zlib.crc32(images.tobytes()) == golden["x_crc32"]
     normal = opening.normalisation(
         experiment.Explicit((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), None
     )
-    heads = ["logits", "aux1", "aux2", "aux3"] if name == "ssal" else ["logits"]
-    for head, ours in zip(heads, logits(method, normal(images.transpose(0, 2, 3, 1)))):
-        assert close(ours, golden[head if head in golden else "output"])
+    x = normal(images.transpose(0, 2, 3, 1))
+    outputs = logits(method, x)
+    heads = ["output"] if name == "baseline" else ["output", "aux1", "aux2", "aux3"]
+    for head, ours in zip(heads, outputs, strict=True):
+        assert close(ours, golden[head])
+    found = within(method, x)
+    taps = [k.removeprefix("tap_") for k in golden if k.startswith("tap_")]
+    taps = {tap.rpartition("_")[0].removesuffix("_mean") for tap in taps}
+    assert found.keys() == taps and len(taps) == {"baseline": 5, "ssal": 15}[name]
+    for tap, ours in found.items():
+        ours = np.asarray(ours)
+        ours = np.transpose(
+            ours if ours.ndim == 4 else ours[:, None, None], (0, 3, 1, 2)
+        )
+        assert ours.shape == tuple(golden[f"tap_{tap}_shape"])
+        assert close(ours[:, :8, :4, :4], golden[f"tap_{tap}_slice"])
+        moments = [np.mean(ours, dtype=np.float64), np.std(ours, dtype=np.float64)]
+        np.testing.assert_allclose(moments, golden[f"tap_{tap}_mean_std"], rtol=1e-5)
+
+
+def within(method, images):
+    """`{the authors' name: array}` of what the stages and parts of branches give."""
+    ends = {f"layer{i}": f"stage{i}_block{n}" for i, n in enumerate((3, 4, 6, 3), 1)}
+    ends["avgpool"] = "features"
+    outputs = [method.backbone.get_layer(layer).output for layer in ends.values()]
+    found = dict(zip(ends, keras.Model(method.backbone.input, outputs)(images)))
+    for i, branch in enumerate(getattr(method, "branches", ())):
+        last = {}  # layer of each block
+        for layer in branch.layers:
+            if block := re.match(rf"branch{i}_(\d)", layer.name):
+                last[int(block[1])] = layer.output
+        # Their second inception is all that follows the first.
+        start = {"cbr1": 0, "inception1": 1} if i == 0 else {"inception1": 0}
+        parts = start | {"inception2": len(last) - 2, "gap": len(last) - 1}
+        part = keras.Model(branch.input, [last[k] for k in parts.values()])
+        outputs = part(found[f"layer{i + 1}"])
+        found |= {f"aux{i + 1}.{name}": x for name, x in zip(parts, outputs)}
+    return found
 
 
 def test_every_key_of_the_imagenet_checkpoints_has_a_rule():
@@ -217,7 +263,7 @@ def test_other_input_constants_are_a_misfit():
 
 
 def test_files_with_our_own_names_need_no_table():
-    method = built(spec("se-wrn10-2_tiny"))
+    method = golden_model("se-wrn10-2_tiny")
     arrays = {v.path: np.full(v.shape, 0.5) for v in method.weights}
     port.port(method, arrays, tables.own_rules(method))
     assert all((x == 0.5).all() for x in method.get_weights())
