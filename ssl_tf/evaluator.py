@@ -277,7 +277,7 @@ def named(
     if "test" in wanted:
         labelled = False if "store" in wanted else None
         opened = done.opened(root, dataset, data, labelled, meets)
-        progress.tell(progress.remarks(opened))
+        progress.tell(progress.remarks(opened, classes=False))
         called = apart(done, called, opened.fingerprint, own, data, meets)
     keeps = runs.writable(done.folder)
     place = done.folder / store.FOLDER if keeps and keep != "none" else None

@@ -146,13 +146,13 @@ def header(folder, spec, parts, opened, loop, steps, apart=None):
     SAID.update(lines)
 
 
-def remarks(opened):
-    """Lines on images that are not used and on classes without an image."""
+def remarks(opened, classes=True):
+    """Lines on images that are not used and, with `classes`, on empty classes."""
     splits = {"training": opened.train, "test": opened.test}
     left = left_out(*(getattr(source, "skipped", None) for source in splits.values()))
     lines = [f"left out  {left}"] if left else []
     for name, source in splits.items():
-        if source.attributes:
+        if source.attributes or not classes:
             continue
         objects = getattr(source, "objects", None)
         labels = [source.label] if objects is None else [own.label for own in objects]

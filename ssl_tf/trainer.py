@@ -109,6 +109,20 @@ def over(folder, parts):
     return done >= left or stale(rows, settings)
 
 
+def normalised(parts, facts):
+    """`parts` with the normalisation that a run has already, if it was computed.
+
+    Args:
+        parts: `experiment.Parts`.
+        facts: the run's `data.json`; `{}` for a new one.
+    """
+    mean, deviation = (facts.get(name) for name in ("mean", "deviation"))
+    if parts.data.norm != "mean_std" or mean is None:
+        return parts
+    norm = experiment.Explicit(tuple(mean), tuple(deviation))
+    return parts._replace(data=parts.data._replace(norm=norm))
+
+
 def of_these_images(folder, parts, root):
     """What is to be said of a finished run whose images are not compared, or "".
 
@@ -119,7 +133,7 @@ def of_these_images(folder, parts, root):
     if fingerprint.known(facts) is None:
         return "; it keeps no fingerprint of its images, so they are not compared"
     try:
-        found = scenery.opened(parts, root).fingerprint
+        found = scenery.opened(normalised(parts, facts), root).fingerprint
     except BadInput as error:
         if root is not None:
             raise
@@ -169,7 +183,7 @@ def run(job, quiet, callbacks=()):
     from ssl_tf.ops import distribute
 
     parts, folder = job.parts, job.folder
-    opened = scenery.opened(parts, job.root)
+    opened = scenery.opened(normalised(parts, runs.facts(folder)), job.root)
     chief = distribute.worker()[0] == 0
     same_everywhere(job.devices, opened.fingerprint)
     if parts.init is not None:

@@ -126,7 +126,7 @@ def test_what_a_run_needs_first_must_be_of_its_images(tmp_path, photos, method):
     folder = tmp_path / method / "mine" / "seed0"
     first = tmp_path / "supervised" / "mine" / "seed0"
     if method == "gsimclr":
-        first = stages.needed(spec, folder, "")[1]
+        *_, first = stages.needed(spec, folder, "")
     compare = functools.partial(stages.same_data, spec, given, folder)
     compare(own)  # it is not there
     first.mkdir(parents=True)
@@ -255,7 +255,9 @@ def test_images_of_some_classes_are_judged_by_name_and_kept_apart(judged, capsys
     assert own["evaluation"] == "confusion" and own["run"] == runs.facts(folder)["id"]
     matrix = evaluator.evaluate(folder, "confusion", root=root / "few")["matrix"]
     told = capsys.readouterr().err
-    assert "here are classes without w, y" in told and told.count("\n") == 1
+    assert "here are classes without w, y" in told
+    assert "no test image of 2 of the 4 classes (w, y)" in told
+    assert told.count("\n") == 2
     for row, name in enumerate("wxyz"):
         given = predicted(folder, root / "few", name) if name in "xz" else []
         assert matrix[row].tolist() == [given.count(other) for other in "wxyz"]
