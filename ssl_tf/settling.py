@@ -30,7 +30,8 @@ def settle(loop, batches, count):
             method.objective(batch, training=True)
         return found
 
-    step = tf.function(lambda: strategy.run(moments, (next(iterator),)))
+    update = lambda: strategy.run(moments, (next(iterator),))
+    step = tf.function(update, autograph=False)
     seen = [strategy.experimental_local_results(step())[0] for _ in range(count)]
     seen = [tf.nest.map_structure(np.asarray, found) for found in seen]
     with strategy.scope():

@@ -88,7 +88,7 @@ def detections(method, scenes, outlines):
         tf.TensorSpec([1, None, None, 3], tf.float32),
         tf.TensorSpec([1, 2], tf.int32),
     ]
-    detect = tf.function(method.detect, input_signature=spec)
+    detect = tf.function(method.detect, input_signature=spec, autograph=False)
     parts = []
     for place, batch in enumerate(scenes.plain()):
         seen, outlined = detect(batch["views"][0], batch["extent"])

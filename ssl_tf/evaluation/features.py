@@ -110,7 +110,7 @@ def batches(function, images, batch_size=256, what="features"):
     """
     size = images.source.size
     batch_size = min(batch_size, size)
-    compiled = tf.function(function)
+    compiled = tf.function(function, autograph=False)
     iterator = iter(images.batches(batch_size))
     gates, first, alike = None, None, True
     for step in range(images.steps(batch_size)):

@@ -86,8 +86,9 @@ class Store:
         import tensorflow as tf
 
         one = tf.TensorSpec([1, size, size, 3], tf.float32)
-        function = tf.function(self.representations).get_concrete_function(one)
-        return {name: list(x.shape) for name, x in function.structured_outputs.items()}
+        function = tf.function(self.representations, autograph=False)
+        outputs = function.get_concrete_function(one).structured_outputs
+        return {name: list(x.shape) for name, x in outputs.items()}
 
     def representations(self, images):
         """The method's, and "pixels": the images as the model is shown them, flat."""

@@ -56,6 +56,7 @@ class Evaluator:
         self.strategy = strategy
         self.step = tf.function(
             lambda iterator: strategy.run(self.replica_step, (next(iterator),)),
+            autograph=False,
             reduce_retracing=True,
         )
 

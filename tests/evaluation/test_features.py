@@ -16,6 +16,8 @@ from ssl_tf.evaluation.terms import terms
 class Broken:
     """A method that gives each image what `function` makes of its pixels."""
 
+    class_names = None
+
     name, attributes, scores = "broken", False, ("loss",)
 
     def __init__(self, function):
