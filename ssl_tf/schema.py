@@ -70,6 +70,10 @@ class Table:
     context: tuple = ()
 
 
+class MayBeEmpty(NamedTuple):
+    """A list that may have no items; others must have one."""
+
+
 Pattern = Annotated[str, Regex()]
 Count = Annotated[int, Range(low=1)]
 Whole = Annotated[int, Range(low=0)]
@@ -197,6 +201,8 @@ def checked(annotation, value, where):
 
 def narrowed(annotation, value, where):
     kind, *limits = typing.get_args(annotation)
+    if isinstance(limits[0], MayBeEmpty):
+        return [] if value == [] else checked(kind, value, where)
     if isinstance(limits[0], Table):
         return bind(limits[0].entries, value, where, limits[0].context)
     fits = lambda value: all(limit.holds(value) for limit in limits)

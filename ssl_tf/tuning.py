@@ -103,8 +103,9 @@ class Tune:
             self.done.opened(self.root)
         mean, deviation = self.done.normal()
         section = experiment.altered(self.done.spec["data"], self.data)
-        own, share = section.get("draw", 0), changes["draw"]
+        own = section.get("draw", 0)
         own = self.seed if own == "seed" else own
+        share = changes.get("draw", own)
         section |= changes | {"draw": own, "share_draw": share}
         if share == own:
             del section["share_draw"]

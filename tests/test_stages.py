@@ -91,7 +91,8 @@ def test_labels_may_come_from_a_file_and_must_fit(guided, tmp_path):
 def test_a_placebo_deals_by_its_labels_permuted_by_the_runs_seed(tmp_path):
     np.save(tmp_path / "labels.npy", np.arange(192) // 4)
     order = Guided("deal", 48, str(tmp_path / "labels.npy"))
-    rest = (tmp_path / "run", 192, None, True, None)
+    images = sources.subset(digits("train"), np.arange(192))
+    rest = (tmp_path / "run", images, None, True, None)
     of = lambda seed, order: stages.clusters({"train": {"seed": seed}}, order, *rest)
     assert np.array_equal(of(5, order), np.arange(192) // 4)
     placebo = order._replace(permute=True)

@@ -1,7 +1,7 @@
 """The classes a model found by itself, against the true ones and their superclasses."""
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -10,9 +10,9 @@ from ssl_tf.errors import BadInput
 from ssl_tf.evaluation import clusters, scoring, superclasses
 from ssl_tf.evaluation import store as stores
 from ssl_tf.evaluation.tables import structured
-from ssl_tf.schema import Whole
+from ssl_tf.schema import MayBeEmpty, Whole
 
-Tasks = list[Literal[hierarchy.TASKS]]
+Tasks = Annotated[list[Literal[hierarchy.TASKS]], MayBeEmpty()]
 
 
 def clustering(

@@ -18,7 +18,7 @@ def measure(options):
             f"benchmark kmeans: --clusters must be 1 to {images:,} (images)."
         )
     x = features(images, options.width, clusters)
-    model = centres.by_sklearn(clusters, 0, 1, centres.ALGORITHM, None)
+    model = centres.sklearn_model(clusters, 0, 1, centres.ALGORITHM, None)
     with Anonymous() as memory:
         began = time.perf_counter()
         model.fit(x)

@@ -135,10 +135,11 @@ def test_what_it_cannot_measure_is_told_in_one_line():
 
 def test_logits_whose_probabilities_round_to_one_are_ranked(capsys):
     class Sure:
-        attributes, name = True, "sure"
+        attributes, name, class_names = True, "sure", None
 
         def __call__(self, shown, training):
-            return tf.constant([[20.0, -3], [30, -2], [40, -1], [-5, -4]])[: len(shown)]
+            logits = tf.constant([[20.0, -3], [30, -2], [40, -1], [-5, -4]])
+            return logits[: tf.shape(shown)[0]]
 
     given = images(4, 2)
     given.source.label[:] = [[0, 0], [0, 0], [1, 0], [0, 0]]
