@@ -68,10 +68,11 @@ def small_blocks():
 
 
 def ssal(backbone=None, **more):
-    """SSAL with two narrow branches on a small DenseNet."""
+    """SSAL with a branch of every kind of block and a short one on a small DenseNet."""
+    short = [functools.partial(blocks.cbr, filters=4), blocks.gap]
     branches = [
         Branch("stage1_block2", small_blocks(), PAIRS, 0.5),
-        Branch("transition2", small_blocks(), THIRDS, 0.7),
+        Branch("transition2", short, THIRDS, 0.7),
     ]
     more = {"power": 0.5} | more
     return SSAL(backbone or tiny_densenet(), CLASSES, branches, **more)
