@@ -31,6 +31,8 @@ def linear(
     free) with L-BFGS on frozen features. The L2 is the one with the best accuracy on a
     class-balanced share of the training images, tried from the largest on until two in
     a row are worse, larger ones first on ties; the classifier is then fitted on all.
+    The backbone was trained on that share, too (without its labels where it is
+    self-supervised): `held_out_accuracy` is not of unseen images, `accuracy` is.
 
     Args:
         method: `Method`, trained; it stays as it is.
