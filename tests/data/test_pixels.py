@@ -207,7 +207,7 @@ def test_embed_shows_images_as_the_run_does(striped, monkeypatch):
             data=types.SimpleNamespace(resize=None, fit="squash")
         )
         method = types.SimpleNamespace(
-            backbone=lambda images, training: tf.reshape(images, [len(images), -1])
+            backbone=lambda x, training: tf.reshape(x, [tf.shape(x)[0], -1])
         )
         normal = lambda self: pipeline.Normal((0.5,) * 3, (0.25,) * 3)
         shown = evaluator.Run.shown
