@@ -240,7 +240,7 @@ def lines(records, labels, split="test"):
         trainings.setdefault((place, record["seed"]), set()).add(identity(record))
         for name, value in record["values"].items():
             metric = f"{record['evaluation']}.{HELD_OUT if apart else ''}{name}"
-            label = labels.get(record["method"], {}).get(metric)
+            label = label_of(labels.get(record["method"], {}), metric)
             if label is None or not isinstance(value, (int, float)):
                 continue
             empty = blank(setting, metric, label, record)
@@ -248,6 +248,17 @@ def lines(records, labels, split="test"):
             line.by_seed[record["seed"]] = record
     again = {place for (place, _), ids in trainings.items() if len(ids) > 1}
     return [x._replace(retrained=place in again) for (place, _), x in table.items()]
+
+
+CHANCE = "chance_"  # before a measure of clusters: its level by chance
+
+
+def label_of(labels, metric):
+    """The label of a metric; a level by chance has that of its measure."""
+    if metric in labels or CHANCE not in metric:
+        return labels.get(metric)
+    label = labels.get(metric.replace(CHANCE, ""))
+    return label and f"{label}, by chance"
 
 
 def blank(setting, metric, label, record):
@@ -304,7 +315,8 @@ def joined(found, wanted):
     place = lambda x: (
         x.setting.name,
         str(x.setting.variant or ""),
-        order.index((x.setting.method, x.metric)),
+        order.index((x.setting.method, x.metric.replace(CHANCE, ""))),
+        CHANCE in x.metric,
     )
     return sorted(rows, key=lambda row: place(row.line))
 

@@ -171,6 +171,14 @@ def test_a_verdict_follows_from_the_interval():
     assert wide == ("open", "the interval contains 3.00")
 
 
+def test_a_level_by_chance_may_stand_beside_an_effect():
+    names = {"run": "ssal/resnet18_16_made_up", "metric": "terms.chance_acc"}
+    with_chance = [r | {"values": r["values"] | {"chance_acc": 0.1}} for r in OURS]
+    found = claim(controls=[names | {"label": "chance"}])
+    (verdict,) = claims.verdicts([found], BASELINE + with_chance)
+    assert verdict.controls == [("chance", pytest.approx(0.1))]
+
+
 def test_two_seeds_decide_nothing():
     assert status(BASELINE[:2] + OURS) == ("open", "2 of 3 seeds")
 
@@ -205,6 +213,19 @@ def test_a_measure_of_held_out_images_is_found_in_their_record():
     found = {x.metric: x.seeds for x in results.lines([held, test], labels)}
     assert found["terms.accuracy"] == {0: 0.4}
     assert found["terms.validation_accuracy"] == {0: 0.5}
+
+
+def test_a_level_by_chance_stands_behind_its_measure():
+    values = {"chance_nmi": 0.02, "ari": 0.1, "nmi": 0.3, "chance_ari": 0.0}
+    one = record("simclr", 0, 0, evaluation="kmeans", values=values)
+    found = results.lines([one], results.catalogue()["labels"])
+    labels = [row.line.label for row in results.joined(found, [])]
+    assert labels == [
+        "k-means, NMI",
+        "k-means, NMI, by chance",
+        "k-means, ARI",
+        "k-means, ARI, by chance",
+    ]
 
 
 def test_the_html_table_draws_intervals_on_one_scale():
